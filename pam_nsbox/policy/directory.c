@@ -1,0 +1,198 @@
+#include "directory.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <grp.h>
+#include <nss.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NSSWITCH "/etc/nsswitch.conf"
+#define SSS_PIPE "/var/lib/sss/pipes/nss"
+
+typedef enum nss_status initgroups_function(
+	const char *user, gid_t group, long *start, long *size, gid_t **groups, long limit, int *error);
+typedef enum nss_status getgrnam_function(
+	const char *name, struct group *entry, char *buf, size_t size, int *error);
+
+struct question {
+	const char *user;
+	gid_t group;
+	gid_t *gids; /* what one service says */
+	long n_gids, room;
+};
+
+/* Services with nothing behind them that could be away. systemd's speaks with local services that need not
+ * run. */
+static bool is_local(const char *service)
+{
+	static const char *const local[] = {"files", "compat", "db", "systemd", "altfiles", "extrausers"};
+
+	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
+		if (strcmp(service, local[i]) == 0)
+			return true;
+	return false;
+}
+
+/* sssd's library may have been built to say "no such user" when sssd is not there (a build-time option of
+ * sssd, in use by distributions), so its socket is asked, too. A busy socket is no sign of absence.
+ */
+static bool sssd_is_away(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SSS_PIPE};
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EAGAIN &&
+	       errno != EINPROGRESS;
+}
+
+static void *symbol(void *library, const char *service, const char *function)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "_nss_%s_%s", service, function);
+	return dlsym(library, name);
+}
+
+/* A service that lists groups one by one is asked for a group that cannot be. */
+static enum nss_status ask_for_nothing(getgrnam_function *getgrnam_of, int *error)
+{
+	AUTO_FREE char *buf = malloc(4096);
+	struct group entry;
+
+	*error = ENOMEM;
+	return buf ? getgrnam_of("nsbox:no-such-group", &entry, buf, 4096, error) : NSS_STATUS_TRYAGAIN;
+}
+
+static enum nss_status ask(void *library, const char *service, struct question *question, int *error)
+{
+	void *address = symbol(library, service, "initgroups_dyn");
+	initgroups_function *initgroups_of;
+	getgrnam_function *getgrnam_of;
+
+	*error = 0;
+	/* ISO C has no cast from a data pointer to a function's; POSIX has dlsym. */
+	if (address) {
+		memcpy(&initgroups_of, &address, sizeof(address));
+		return initgroups_of(question->user, question->group, &question->n_gids, &question->room,
+			&question->gids, -1, error);
+	}
+	address = symbol(library, service, "getgrnam_r");
+	memcpy(&getgrnam_of, &address, sizeof(address));
+	return address ? ask_for_nothing(getgrnam_of, error) : NSS_STATUS_NOTFOUND;
+}
+
+/* Adds the groups that one service named. */
+static int add_gids(const struct question *question, gid_t **gids, int *n_gids)
+{
+	for (long i = 0; i < question->n_gids; i++) {
+		gid_t *longer;
+		int at = 0;
+
+		while (at < *n_gids && (*gids)[at] != question->gids[i])
+			at++;
+		if (at < *n_gids)
+			continue;
+		longer = reallocarray(*gids, (size_t)*n_gids + 1, sizeof(**gids));
+		if (!longer)
+			return -ENOMEM;
+		*gids = longer;
+		longer[(*n_gids)++] = question->gids[i];
+	}
+	return 0;
+}
+
+/* Asks one service and adds what it says. */
+static int ask_service(
+	const char *service, struct question *question, gid_t **gids, int *n_gids, struct sentence *why)
+{
+	char file[96], shown[PRINTABLE_SIZE];
+	enum nss_status status;
+	void *library;
+	int error;
+
+	snprintf(file, sizeof(file), "libnss_%s.so.2", service);
+	library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+	if (!library)
+		return 0;
+	question->n_gids = 0;
+	status = ask(library, service, question, &error);
+	dlclose(library);
+	if (status == NSS_STATUS_NOTFOUND && strcmp(service, "sss") == 0 && sssd_is_away())
+		status = NSS_STATUS_UNAVAIL;
+	if (status == NSS_STATUS_UNAVAIL || status == NSS_STATUS_TRYAGAIN) {
+		sentence_set(why,
+			"the service %s, which " NSSWITCH
+			" names for groups, does not answer, so the groups of "
+			"user %s are not known; see that it runs, or take it out",
+			service, printable(span_of(question->user), shown));
+		return -EAGAIN;
+	}
+	return add_gids(question, gids, n_gids);
+}
+
+/* Asks every service of one line of nsswitch.conf: names between blanks, and [ACTIONS], which do not matter
+ * here. */
+static int ask_line(char *line, struct question *question, gid_t **gids, int *n_gids, struct sentence *why)
+{
+	bool action = false;
+	char *save = NULL;
+	int r = 0;
+
+	line[strcspn(line, "#")] = '\0';
+	for (char *at = line; *at; at++) {
+		action = *at != ']' && (action || *at == '[');
+		if (action)
+			*at = ' ';
+	}
+	for (char *word = strtok_r(line, " \t\n]", &save); word && r == 0;
+		word = strtok_r(NULL, " \t\n]", &save))
+		if (!is_local(word) && strlen(word) < 64 && !strchr(word, '/'))
+			r = ask_service(word, question, gids, n_gids, why);
+	return r;
+}
+
+/* The text behind "database:" in nsswitch.conf, in new memory, or NULL. */
+static char *line_of(FILE *file, const char *database)
+{
+	AUTO_FREE char *line = NULL;
+	size_t size = 0, length = strlen(database);
+
+	rewind(file);
+	while (getline(&line, &size, file) >= 0) {
+		char *at = line;
+
+		while (isspace((unsigned char)*at))
+			at++;
+		if (strncmp(at, database, length) == 0 && at[length + strspn(at + length, " \t")] == ':')
+			return strdup(strchr(at, ':') + 1);
+	}
+	return NULL;
+}
+
+int directory_check(const char *user, gid_t group, gid_t **gids, int *n_gids, struct sentence *why)
+{
+	struct question question = {.user = user, .group = group, .room = 64};
+	AUTO_FREE char *line = NULL;
+	FILE *file = fopen(NSSWITCH, "re");
+	int r = 0;
+
+	/* Without the file glibc asks "files" alone. */
+	if (!file)
+		return 0;
+	line = line_of(file, "initgroups");
+	if (!line)
+		line = line_of(file, "group");
+	fclose(file);
+	question.gids = calloc((size_t)question.room, sizeof(*question.gids));
+	if (!question.gids)
+		return -ENOMEM;
+	if (line)
+		r = ask_line(line, &question, gids, n_gids, why);
+	free(question.gids);
+	return r;
+}

@@ -1,0 +1,274 @@
+#include "settings.h"
+#include "../namespaces.h"
+#include "specifiers.h"
+#include "values.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <iniparser/iniparser.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
+#endif
+
+/* iniparser gets this name for every section: it lower-cases names, and a colon in one would confuse it. */
+#define INI_SECTION "s"
+
+/* A sealed file in memory with the section's text, for a library that reads files by name alone. */
+static int section_file(struct span body)
+{
+	static char header[] = "[" INI_SECTION "]\n";
+	struct iovec parts[] = {{header, sizeof(header) - 1}, {(void *)(uintptr_t)body.at, body.length}};
+	size_t size = parts[0].iov_len + parts[1].iov_len;
+	int fd = memfd_create("nsbox.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("nsbox.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (writev(fd, parts, 2) != (ssize_t)size ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) {
+		int r = errno ? -errno : -EIO;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* iniparser's reading of a section. 0 or -errno. */
+static int load_section(const struct section *section, void **out)
+{
+	AUTO_CLOSE int fd = section_file(section->body);
+	char path[64];
+
+	if (fd < 0)
+		return fd;
+	/* iniparser would complain on standard error, which may be a user's terminal, and its way to be quiet
+	 * is a setting of the whole process. So what it would complain of is found beforehand: by the index,
+	 * and here.
+	 */
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+	if (access(path, R_OK) < 0)
+		return -errno;
+	*out = iniparser_load(path);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* iniparser's value of a row, or NULL. */
+static const char *ini_value(const void *dictionary, const struct key *key)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), INI_SECTION ":%s", key->name);
+	return iniparser_getstring(dictionary, name, NULL);
+}
+
+/* Whether iniparser and the index read the same. */
+static int check_agreement(const struct config *config, const struct section *section,
+	const struct entry *entry, const char *text, struct sentence *why)
+{
+	if (text && span_equal(entry->value, text))
+		return 0;
+	return sentence_set(why,
+		"%s:%u: iniparser reads the value of %s otherwise than it stands there; write it anew",
+		config->files[section->file].path, entry->line, entry->key->name);
+}
+
+/* The rows of which the section says something unusable, as bits. */
+static uint64_t wrong_rows(const struct config *config, const struct section *section)
+{
+	uint64_t rows = 0;
+
+	for (size_t i = 0; i < section->n_entries; i++) {
+		const struct entry *entry = &config->entries[section->first_entry + i];
+
+		if (entry->key && entry->fault != FAULT_NONE)
+			rows |= UINT64_C(1) << key_index(entry->key);
+	}
+	return rows;
+}
+
+/* Takes over the values of one section. Problems of entries are not said here: settings_read knows their
+ * weight. */
+static int take_section(const struct config *config, const struct section *section, struct settings *settings,
+	void **dictionary, struct sentence *why)
+{
+	uint64_t wrong = wrong_rows(config, section);
+	int r = load_section(section, dictionary);
+
+	if (r < 0) {
+		sentence_set(why, "%s:%u: iniparser cannot read the section through /proc: %s",
+			config->files[section->file].path, section->line, strerror(-r));
+		return r;
+	}
+	for (size_t i = 0; i < section->n_entries; i++) {
+		const struct entry *entry = &config->entries[section->first_entry + i];
+		struct setting *setting;
+
+		if (!entry->key)
+			continue;
+		setting = &settings->of[key_index(entry->key)];
+		*setting = (struct setting){ini_value(*dictionary, entry->key), section, entry->line,
+			(wrong >> key_index(entry->key)) & 1};
+		if (!setting->wrong && r == 0)
+			r = check_agreement(config, section, entry, setting->text, why);
+	}
+	return r;
+}
+
+/* Whether a problem of [default] is made good by the deciding section: a bad value of a key that it
+ * overrides. */
+static bool overridden(
+	const struct config *config, const struct problem *problem, const struct section *section)
+{
+	return problem->fault >= FAULT_QUOTE_OPEN && problem->key && section &&
+	       config_entry(config, section, problem->key);
+}
+
+/* The first problem of one section that refuses its logins. */
+static int section_problem(const struct config *config, const struct section *section,
+	const struct section *deciding, struct sentence *why)
+{
+	if (!section->faulty)
+		return 0;
+	for (size_t i = 0; i < config->n_problems; i++) {
+		const struct problem *problem = &config->problems[i];
+
+		/* A twin's problem stands with the second of the two. */
+		if (config_weight(problem->fault) != WEIGHT_SECTION ||
+			(&config->sections[problem->section] != section &&
+				!(problem->fault == FAULT_SECTION_TWICE &&
+					problem->other_file == section->file &&
+					problem->other_line == section->line)))
+			continue;
+		if (section != deciding && overridden(config, problem, deciding))
+			continue;
+		config_describe(config, problem, why);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int settings_read(const struct config *config, const struct section *section, struct settings *settings,
+	struct sentence *why)
+{
+	const struct section *base =
+		config->default_section == SIZE_MAX ? NULL : &config->sections[config->default_section];
+	struct sentence unused;
+	int r = 0, r2;
+
+	memset(settings, 0, sizeof(*settings));
+	for (size_t i = 0; i < n_keys; i++)
+		settings->of[i].text = keys[i].built_in;
+	if (base)
+		r = take_section(config, base, settings, &settings->dictionaries[0], why);
+	if (section && section != base) {
+		r2 = take_section(config, section, settings, &settings->dictionaries[1], r ? &unused : why);
+		r = r ? r : r2;
+	}
+	if (section && r == 0)
+		r = section_problem(config, section, section, why);
+	if (base && base != section && r == 0)
+		r = section_problem(config, base, section, why);
+	return r;
+}
+
+void settings_free(struct settings *settings)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (settings->dictionaries[i])
+			iniparser_freedict(settings->dictionaries[i]);
+}
+
+int settings_apply(const struct config *config, const struct key *key, const struct setting *setting,
+	const struct specifiers *specifiers, struct policy *policy, struct sentence *why)
+{
+	struct reading reading = {.policy = policy, .specifiers = specifiers};
+	int r;
+
+	if (!setting->text)
+		return 0;
+	r = key->parse(key, setting->text, &reading);
+	if (r == -ENOMEM)
+		sentence_set(why, "there is no memory for the value of %s", key->name);
+	else if (r < 0 && setting->section)
+		sentence_set(why, "%s:%u: the value of %s is not valid: %s; expected %s",
+			config->files[setting->section->file].path, setting->line, key->name,
+			reading.why.text, key->allowed);
+	else if (r < 0)
+		sentence_set(why, "the built-in value %s of %s does not fit: %s", setting->text, key->name,
+			reading.why.text);
+	return r;
+}
+
+/* Says that a setting needs a namespace which the box does not get. */
+static int needs(const struct config *config, const struct setting *setting, const char *what,
+	const char *kind, struct sentence *why)
+{
+	if (setting->section)
+		return sentence_set(why, "%s:%u: %s needs %s among Namespaces",
+			config->files[setting->section->file].path, setting->line, what, kind);
+	return sentence_set(why, "%s needs %s among Namespaces", what, kind);
+}
+
+int settings_agree(const struct config *config, const struct settings *settings, const struct policy *policy,
+	struct sentence *why)
+{
+	if (!policy->enabled || (policy->namespaces & CLONE_NEWNS))
+		return 0;
+	for (size_t i = 0; i < n_keys; i++) {
+		const struct setting *setting = &settings->of[i];
+		bool mounts = keys[i].parse == parse_paths || keys[i].parse == parse_binds ||
+			      keys[i].parse == parse_temporary;
+
+		if ((mounts && setting->text && setting->text[0]) ||
+			(&keys[i] == key_find(span_of("PrivateTmp")) &&
+				policy->private_tmp != PRIVATE_TMP_NO))
+			return needs(config, setting, keys[i].name, "mount", why);
+	}
+	if (policy->namespaces & CLONE_NEWPID)
+		return needs(config, &settings->of[key_index(key_find(span_of("Namespaces")))],
+			"pid, whose /proc must not be the host's,", "mount", why);
+	return 0;
+}
+
+void settings_free_policy(struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_paths; i++) {
+		free(policy->paths[i].path);
+		free(policy->paths[i].source);
+		free(policy->paths[i].options);
+	}
+	free(policy->paths);
+	free(policy->netns_path);
+	free(policy->tasks_max);
+	free(policy->memory_max);
+	free(policy->cpu_weight);
+	free(policy->io_weight);
+	free(policy->runtime_max_sec);
+	free(policy->name);
+	free(policy->source);
+	free(policy->reason);
+	memset(policy, 0, sizeof(*policy));
+}
+
+uint64_t settings_digest(const struct settings *settings)
+{
+	uint64_t value = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < n_keys; i++) {
+		const char *parts[] = {keys[i].name, "=", settings->of[i].text, "\n"};
+
+		for (size_t j = 0; j < 4 && settings->of[i].text && !keys[i].matches; j++)
+			for (const char *c = parts[j]; *c; c++)
+				value = (value ^ (unsigned char)*c) * UINT64_C(1099511628211);
+	}
+	return value;
+}

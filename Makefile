@@ -1,0 +1,86 @@
+# pam_nsbox: `make help` lists what can be made.
+
+VERSION := $(shell cat VERSION)
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+MANDIR     ?= $(PREFIX)/share/man
+COMPDIR    ?= $(PREFIX)/share/bash-completion/completions
+LIBEXECDIR ?= $(PREFIX)/libexec/nsbox
+SBINDIR    ?= $(PREFIX)/sbin
+DESTDIR    ?=
+B          ?= build
+
+# The folder from which this system's libpam loads modules: where pam_permit.so lies.
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+PAMDIR    ?= $(firstword $(patsubst %/pam_permit.so,%,$(wildcard $(addsuffix /security/pam_permit.so, \
+	/usr/lib/$(MULTIARCH) /lib/$(MULTIARCH) /usr/lib64 /lib64 /usr/lib /lib))) /usr/lib/security)
+
+# PID 1 of every box is linked statically against musl: 12 KiB of private memory, against 44 with glibc.
+INIT_CC ?= musl-gcc
+
+WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla
+HARDENING := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
+CFLAGS    ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(HARDENING) $(CFLAGS) $(EXTRA_CFLAGS) \
+	-DNSBOX_VERSION='"$(VERSION)"' -DNSBOX_INIT='"$(LIBEXECDIR)/nsbox-init"' -DNSBOX_CONF='"$(SYSCONFDIR)/security/nsbox.conf"'
+HARDENED_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
+
+# Whoever loads the module loads these too, so there are few: INI, and capability names.
+MODULE_LIBS := -lpam -liniparser -lcap
+CTL_LIBS    := $(MODULE_LIBS) -lsmartcols -ljansson
+
+ENGINE := $(wildcard pam_nsbox/box/*.c pam_nsbox/policy/*.c) pam_nsbox/namespaces.c
+CTL    := $(wildcard pam_nsbox/nsboxctl/*.c)
+HEADERS := $(wildcard pam_nsbox/*.h pam_nsbox/*/*.h)
+object  = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all help clean install uninstall demo check
+
+all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) ## build everything
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Objects are made anew when flags change, and when any header does: the whole takes seconds.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(ALL_CFLAGS) $(INIT_CC)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(INIT_CC)' > $@
+FORCE:
+
+$(B)/obj/%.o: %.c $(HEADERS) $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
+
+$(B)/libengine.a: $(call object,$(ENGINE))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/pam_nsbox.so: $(call object,pam_nsbox/pam_nsbox.c) $(B)/libengine.a pam_nsbox/pam_nsbox.map
+	$(CC) $(CFLAGS) $(EXTRA_CFLAGS) $(LDFLAGS) -shared -o $@ $(filter %.o %.a,$^) $(HARDENED_LINK) -Wl,-z,defs \
+		-Wl,--version-script=pam_nsbox/pam_nsbox.map $(MODULE_LIBS)
+
+$(B)/nsboxctl: $(call object,$(CTL)) $(B)/libengine.a
+	$(CC) $(CFLAGS) $(EXTRA_CFLAGS) $(LDFLAGS) -pie -o $@ $^ $(HARDENED_LINK) $(CTL_LIBS)
+
+$(B)/nsbox-init: pam_nsbox/init/nsbox-init.c pam_nsbox/init/lease.h $(B)/flags
+	$(INIT_CC) -std=c17 $(WARNINGS) -Os -fno-stack-protector -static -Wl,-z,noseparate-code -Wl,-z,noexecstack \
+		-Wl,--build-id=none -s -o $@ $<
+
+install: all ## install under PREFIX, SYSCONFDIR and PAMDIR (DESTDIR for packages)
+	install -D -m 0644 $(B)/pam_nsbox.so $(DESTDIR)$(PAMDIR)/pam_nsbox.so
+	install -D -m 0755 $(B)/nsbox-init $(DESTDIR)$(LIBEXECDIR)/nsbox-init
+	$(if $(CTL),install -D -m 0755 $(B)/nsboxctl $(DESTDIR)$(SBINDIR)/nsboxctl)
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf.d
+	test -e $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf || \
+		install -D -m 0644 conf/nsbox.conf $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf
+
+uninstall: ## remove what install put there, but not the configuration
+	rm -f $(DESTDIR)$(PAMDIR)/pam_nsbox.so $(DESTDIR)$(LIBEXECDIR)/nsbox-init $(DESTDIR)$(SBINDIR)/nsboxctl
+	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+
+clean: ## remove what was built
+	rm -rf $(B)

@@ -1,0 +1,566 @@
+#include "box.h"
+#include "inside.h"
+#include "kernel.h"
+#include "live.h"
+#include "../namespaces.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Two stacks, for the intermediate process and for the holder. paths.c's buffers are the largest thing on them. */
+#define STACK_SIZE	  (128 * 1024)
+#define INTERMEDIATE_SIZE (16 * 1024)
+
+#define MAX_KINDS 8
+
+/* How often a box that is there, but ends or is not ready, is looked for again before a login is refused. */
+#define MAX_TRIES 20
+
+/* Lives in a page of its own that the kernel wipes in forked children (MADV_WIPEONFORK): a PID alone could not tell them
+ * from the process that opened the box, for a child inside may have the number that its parent has outside.
+ */
+struct box {
+	bool is_own;
+	int namespaces;		/* that were entered */
+	int way_back[MAX_KINDS]; /* descriptors of the process's own namespaces, in the table's order, or -1 */
+	int directory;		/* its working directory, or -1: "/" */
+	int self;		/* pidfd of the box's nsbox-init, or -1 */
+	uint32_t lease;
+};
+
+static int fail(struct box_failure *failure, const char *step, const char *subject, int error)
+{
+	failure->step = step;
+	failure->error = -error;
+	box_clean_text(subject, failure->subject, sizeof(failure->subject));
+	return error;
+}
+
+void box_clean_text(const char *text, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	for (; text && *text && used + 1 < size; text++) {
+		unsigned char byte = (unsigned char)*text;
+
+		buf[used++] = byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\' ? '?' : *text;
+	}
+	memset(buf + used, 0, size - used);
+}
+
+void box_new_id(char id[BOX_ID_SIZE])
+{
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+	uint64_t bits = 0;
+
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		bits = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	for (int i = 0; i < BOX_ID_SIZE - 1; i++, bits >>= 5)
+		id[i] = alphabet[bits & 31];
+	id[BOX_ID_SIZE - 1] = '\0';
+}
+
+/* --- the way back --- */
+
+static void box_free(struct box *box)
+{
+	if (box->is_own) {
+		for (size_t i = 0; i < n_namespace_kinds; i++)
+			if (box->way_back[i] >= 0)
+				close(box->way_back[i]);
+		if (box->directory >= 0)
+			close(box->directory);
+		if (box->self >= 0)
+			close(box->self);
+	}
+	munmap(box, sizeof(*box));
+}
+
+static struct box *box_allocate(void)
+{
+	struct box *box = mmap(NULL, sizeof(*box), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (box == MAP_FAILED)
+		return NULL;
+	if (madvise(box, sizeof(*box), MADV_WIPEONFORK) < 0) {
+		munmap(box, sizeof(*box));
+		return NULL;
+	}
+	box->is_own = true;
+	box->directory = box->self = -1;
+	for (size_t i = 0; i < MAX_KINDS; i++)
+		box->way_back[i] = -1;
+	return box;
+}
+
+bool box_is_own(const struct box *box)
+{
+	return box->is_own;
+}
+
+/* Descriptors of the namespaces and the directory that the calling thread is in. A pidfd of oneself would not do: it
+ * follows its process's current namespaces. The directory is saved only if it is not "/", to which setns(2) leads
+ * anyway: forked children that do not exec, like sshd's, would hold a descriptor of the host's tree.
+ */
+static int save_way_back(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
+{
+	char path[64];
+
+	for (size_t i = 0; i < n_namespace_kinds; i++) {
+		if (!(namespaces & namespace_kinds[i].flag))
+			continue;
+		snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", namespace_kinds[i].proc);
+		box->way_back[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (box->way_back[i] < 0)
+			return fail(failure, "save", path, -errno);
+	}
+	if ((namespaces & CLONE_NEWNS) && strcmp(directory, "/") != 0) {
+		box->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (box->directory < 0)
+			return fail(failure, "save", directory, -errno);
+	}
+	return 0;
+}
+
+static int go_back(struct box *box, struct box_failure *failure)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < n_namespace_kinds; i++)
+		if ((box->namespaces & namespace_kinds[i].flag) &&
+			setns(box->way_back[i], namespace_kinds[i].flag) < 0)
+			result = fail(failure, "leave", namespace_kinds[i].name, -errno);
+	if ((box->namespaces & CLONE_NEWNS) && box->directory >= 0 && fchdir(box->directory) < 0)
+		result = fail(failure, "leave", "the working directory", -errno);
+	box->namespaces = 0;
+	return result;
+}
+
+/* --- entering --- */
+
+static int change_directory(const char *path)
+{
+	int result = chdir(path) < 0 ? -errno : 0;
+
+	if (result == -EACCES && getuid() != 0) {
+		setfsuid(getuid());
+		result = chdir(path) < 0 ? -errno : 0;
+		setfsuid(geteuid());
+	}
+	return result;
+}
+
+/* One setns(2) for all namespaces: the kernel does all of it or nothing. In a thread, the file-system context is split
+ * off first; otherwise the call would fail, or move root and directory of every thread.
+ */
+static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
+{
+	struct box_failure ignored;
+	int result;
+
+	if ((namespaces & CLONE_NEWNS) && unshare(CLONE_FS) < 0)
+		return fail(failure, "enter", "CLONE_FS", -errno);
+	if (setns(box->self, namespaces) < 0)
+		return fail(failure, "enter", "", -errno);
+	box->namespaces = namespaces;
+	if (!(namespaces & CLONE_NEWNS) || strcmp(directory, "/") == 0)
+		return 0;
+	result = change_directory(directory);
+	if (result < 0) {
+		fail(failure, "directory", directory, result);
+		go_back(box, &ignored);
+	}
+	return result;
+}
+
+static void give_lease_back(const struct box *box)
+{
+	siginfo_t info;
+
+	if (box->lease == 0)
+		return;
+	memset(&info, 0, sizeof(info));
+	info.si_signo = LEASE_SIGNAL_LEAVE;
+	info.si_code = SI_QUEUE;
+	info.si_value.sival_int = (int)box->lease;
+	/* If it cannot be sent, the lease ends with this process. */
+	sys_pidfd_send_signal(box->self, LEASE_SIGNAL_LEAVE, &info);
+}
+
+/* --- making a box --- */
+
+/* What the intermediate process is given; it is in the caller's memory. */
+struct birth {
+	struct inside *inside;
+	char *stack_top; /* the holder's */
+	int flags;
+};
+
+static int holder_main(void *data)
+{
+	inside_run(data);
+	_exit(1);
+}
+
+/* The child of the caller and parent of the holder. It ends when the holder has become nsbox-init, which then belongs to
+ * the host's init: the caller's wait(2) will never see it. Until then the caller's death is passed on.
+ */
+static int intermediate_main(void *data)
+{
+	struct birth *birth = data;
+	struct inside *inside = birth->inside;
+	pid_t parent;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(1);
+	parent = getppid(); /* 0: the caller makes its children in another PID namespace than its own */
+	if (parent != inside->parent && parent != 0)
+		_exit(1);
+	if (clone(holder_main, birth->stack_top, CLONE_VM | CLONE_VFORK | SIGCHLD | birth->flags, inside) < 0) {
+		inside->failure.step = "clone";
+		inside->failure.error = errno;
+	}
+	_exit(0);
+}
+
+/* Ends a holder that failed or did not answer in time; its parent is dead already. One that was not nsbox-init yet dies
+ * with its parent, and then its end of the connection closes, which is after it left the caller's memory. One that was
+ * is killed if it is registered, asked twice so that it cannot be another process of the same number. Returns false if
+ * it hangs in a system call that cannot be interrupted, so that it may still come back to the caller's memory.
+ */
+static bool end_holder(int connection, int64_t box_key)
+{
+	struct pollfd closed = {.fd = connection, .events = POLLRDHUP};
+	cleanup_fd int dir = live_open();
+	int pid = dir < 0 ? -1 : live_find(dir, box_key);
+	cleanup_fd int holder = pid > 0 ? sys_pidfd_open(pid) : -1;
+
+	if (holder >= 0 && live_find(dir, box_key) == pid)
+		sys_pidfd_send_signal(holder, SIGKILL, NULL);
+	return poll(&closed, 1, 1000) == 1;
+}
+
+/* Makes the holder, and waits for its reply as nsbox-init. inside->failure tells what went wrong before that. Signals
+ * are blocked, in the caller too: a handler of the caller's would run in the holder, on the caller's memory.
+ */
+static int give_birth(struct inside *inside, int connection, int holders_end, struct lease_reply *reply, int *self)
+{
+	char *stacks = mmap(NULL, STACK_SIZE + INTERMEDIATE_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	struct birth birth = {
+		.inside = inside,
+		.stack_top = stacks + STACK_SIZE,
+		.flags = inside->policy->namespaces,
+	};
+	sigset_t all, before;
+	pid_t intermediate;
+	int result;
+
+	if (stacks == MAP_FAILED)
+		return -errno;
+	inside->parent = getpid();
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
+	intermediate = clone(intermediate_main, stacks + STACK_SIZE + INTERMEDIATE_SIZE, CLONE_VM, &birth);
+	result = intermediate < 0 ? -errno : 0;
+	close(holders_end); /* so that the holder's end is the last, and its closing can be seen */
+	if (result == 0) {
+		result = live_receive(connection, reply, self);
+		if (result < 0)
+			kill(intermediate, SIGKILL);
+		waitpid(intermediate, NULL, __WALL);
+		if (result < 0 && !end_holder(connection, inside->box_key))
+			stacks = NULL;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (stacks)
+		munmap(stacks, STACK_SIZE + INTERMEDIATE_SIZE);
+	return result;
+}
+
+/* The host's hosts file and a line for the box's name, so that sudo and others can resolve it. *text is the caller's to
+ * free; NULL if the box needs none.
+ */
+static int make_hosts(const struct policy *policy, char **text, size_t *size)
+{
+	cleanup_fd int fd = -1;
+	FILE *stream;
+	char buf[4096];
+	ssize_t part;
+
+	*text = NULL;
+	*size = 0;
+	if (!(policy->namespaces & CLONE_NEWNS) || !(policy->namespaces & CLONE_NEWUTS) || !policy->hostname[0])
+		return 0;
+	fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	stream = open_memstream(text, size);
+	if (!stream)
+		return -errno;
+	fprintf(stream, "127.0.1.1\t%s\n", policy->hostname);
+	while ((part = read(fd, buf, sizeof(buf))) > 0)
+		fwrite(buf, 1, (size_t)part, stream);
+	if (fclose(stream) != 0 || part < 0) {
+		free(*text);
+		*text = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void fill_record(const struct box_request *request, int64_t scope_key, struct box_record *record)
+{
+	const struct policy *policy = request->policy;
+
+	box_clean_text(request->id, record->id, sizeof(record->id));
+	box_clean_text(policy->name, record->policy, sizeof(record->policy));
+	box_clean_text(request->account->name, record->user, sizeof(record->user));
+	box_clean_text(request->service, record->service, sizeof(record->service));
+	box_clean_text(request->from, record->from, sizeof(record->from));
+	box_clean_text(request->tty, record->tty, sizeof(record->tty));
+	box_clean_text(policy->hostname, record->hostname, sizeof(record->hostname));
+	record->digest = policy->digest;
+	record->bounding_set = policy->bounding_set;
+	record->bounding_set_given = policy->bounding_set_given;
+	record->no_new_privileges = policy->no_new_privileges;
+	record->scope_key = scope_key;
+	record->since = time(NULL);
+	record->namespaces = (uint32_t)policy->namespaces;
+	record->scope = policy->scope;
+	record->timeout_stop_ms = policy->timeout_stop_ms;
+	record->linger = policy->linger;
+}
+
+/* The caller's half of one opening, on its way. */
+struct opening {
+	const struct box_request *request;
+	struct box *box;
+	char directory[PATH_MAX];
+	int64_t scope_key;
+	int lease_holder; /* pidfd of the caller */
+	struct lease_request lease;
+	struct lease_reply reply;
+};
+
+static int create(struct opening *opening, struct box_failure *failure)
+{
+	const struct policy *policy = opening->request->policy;
+	struct inside inside = {
+		.request = opening->request,
+		.policy = policy,
+		.box_key = live_box_key(opening->request->id),
+		.scope_key = opening->scope_key,
+		.directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory,
+		.real_uid = getuid(),
+	};
+	int ends[2];
+	char *hosts = NULL;
+	int result = make_hosts(policy, &hosts, &inside.hosts_size);
+
+	inside.hosts = hosts;
+	if (result < 0)
+		return fail(failure, "hosts", "/etc/hosts", result);
+	result = paths_plan_make(policy, opening->request->account, hosts != NULL, &inside.plan);
+	if (result == 0)
+		result = paths_make_user_tmp(&inside.plan);
+	if (result < 0)
+		fail(failure, "paths", USER_TMP_DIRECTORY, result);
+	if (result == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		result = fail(failure, "clone", "", -errno);
+	if (result == 0) {
+		/* Sent before there is anybody to receive it: nsbox-init finds its first request waiting. */
+		result = live_send(ends[0], &opening->lease, opening->lease_holder);
+		inside.connection = ends[1];
+		if (result == 0)
+			result = give_birth(&inside, ends[0], ends[1], &opening->reply, &opening->box->self);
+		else
+			close(ends[1]);
+		close(ends[0]);
+		if (result < 0 && inside.failure.step) {
+			*failure = inside.failure;
+			result = -inside.failure.error;
+		} else if (result < 0) {
+			fail(failure, "ready", opening->request->init, result);
+		}
+	}
+	free(hosts);
+	paths_plan_free(&inside.plan);
+	return result;
+}
+
+/* Whether the box that was found serves the scope that was asked for, and not another with the same key. */
+static bool is_same_scope(const struct opening *opening)
+{
+	const struct box_record *wanted = &opening->lease.record, *found = &opening->reply.record;
+
+	return wanted->scope == found->scope &&
+	       (wanted->scope == SCOPE_USER ? strcmp(wanted->user, found->user) == 0
+					    : strcmp(wanted->policy, found->policy) == 0);
+}
+
+/* Joins the box that serves the scope. -ENOENT: there is none, or it is ending, so that one has to be made. */
+static int join(struct opening *opening, struct box_failure *failure)
+{
+	cleanup_fd int dir = live_open();
+	cleanup_fd int connection = -1;
+	int pid, result;
+
+	if (dir < 0)
+		return fail(failure, "registry", LIVE_DIRECTORY, dir);
+	pid = live_find(dir, opening->scope_key);
+	if (pid < 0)
+		return fail(failure, "join", opening->lease.record.user, pid);
+	connection = live_connect(pid);
+	if (connection < 0)
+		return -ENOENT;
+	if (live_send(connection, &opening->lease, opening->lease_holder) < 0)
+		return -ENOENT;
+	result = live_receive(connection, &opening->reply, &opening->box->self);
+	if (result == -ETIMEDOUT || opening->reply.head.error == EMFILE)
+		return fail(failure, "join", opening->reply.record.id, result < 0 ? result : -EMFILE);
+	if (result < 0 || opening->reply.head.error != 0 || opening->box->self < 0)
+		return -ENOENT;
+	if (!is_same_scope(opening)) {
+		opening->box->lease = opening->reply.head.lease;
+		give_lease_back(opening->box);
+		return fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
+	}
+	return 0;
+}
+
+/* Joins the scope's box, or makes one; whoever loses the race to make it joins the winner's. */
+static int acquire(struct opening *opening, struct box_entry *entry, struct box_failure *failure)
+{
+	int result = 0;
+
+	if (opening->scope_key < 0)
+		return create(opening, failure);
+	for (int i = 0; i < MAX_TRIES; i++) {
+		result = join(opening, failure);
+		if (result == 0)
+			entry->joined = true;
+		/* A box outside of this process's PID namespace cannot be entered: a login inside a box gets a box within. */
+		if (result == -EXDEV) {
+			opening->scope_key = opening->lease.record.scope_key = -1;
+			return create(opening, failure);
+		}
+		if (result != -ENOENT)
+			return result;
+		result = create(opening, failure);
+		if (result != -EEXIST || strcmp(failure->step, "register") != 0)
+			return result;
+		usleep(1000U << (i < 8 ? i : 8));
+	}
+	return result;
+}
+
+static int64_t scope_key(const struct box_request *request)
+{
+	switch (request->policy->scope) {
+	case SCOPE_LOGIN: return -1;
+	case SCOPE_USER: return live_scope_key(SCOPE_USER, request->account->name);
+	case SCOPE_POLICY: return live_scope_key(SCOPE_POLICY, request->policy->name);
+	}
+	return -1;
+}
+
+static int open_into(struct opening *opening, struct box_entry *entry, struct box_failure *failure)
+{
+	const struct policy *policy = opening->request->policy;
+	long length = syscall(SYS_getcwd, opening->directory, sizeof(opening->directory));
+	int result;
+
+	if ((policy->namespaces & CLONE_NEWNS) && (length < 0 || opening->directory[0] != '/'))
+		return fail(failure, "directory", "", length < 0 ? -errno : -ENOENT);
+	result = save_way_back(opening->box, policy->namespaces, opening->directory, failure);
+	if (result < 0)
+		return result;
+	opening->lease_holder = sys_pidfd_open(getpid());
+	if (opening->lease_holder < 0)
+		return fail(failure, "save", "pidfd_open", opening->lease_holder);
+	result = acquire(opening, entry, failure);
+	close(opening->lease_holder);
+	if (result < 0)
+		return result;
+
+	opening->box->lease = opening->reply.head.lease;
+	result = enter(opening->box, (int)opening->reply.record.namespaces, opening->directory, failure);
+	if (result < 0)
+		give_lease_back(opening->box);
+	return result;
+}
+
+int box_open(const struct box_request *request, struct box **box, struct box_entry *entry, struct box_failure *failure)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+	int result = 0;
+
+	memset(entry, 0, sizeof(*entry));
+	memset(failure, 0, sizeof(*failure));
+	*box = opening ? box_allocate() : NULL;
+	if (!*box) {
+		free(opening);
+		return fail(failure, "save", "memory", -ENOMEM);
+	}
+	opening->request = request;
+	opening->box = *box;
+	opening->scope_key = scope_key(request);
+	opening->lease.operation = LEASE_JOIN;
+	fill_record(request, opening->scope_key, &opening->lease.record);
+	result = open_into(opening, entry, failure);
+	if (result < 0) {
+		box_free(*box);
+		*box = NULL;
+	} else {
+		memcpy(entry->id, opening->reply.record.id, sizeof(entry->id));
+		memcpy(entry->hostname, opening->reply.record.hostname, sizeof(entry->hostname));
+		entry->lease = opening->reply.head.lease;
+		entry->leases = opening->reply.head.leases;
+		entry->changed = opening->reply.record.digest != request->policy->digest;
+	}
+	free(opening);
+	return result;
+}
+
+int box_close(struct box *box, struct box_failure *failure)
+{
+	int result = 0;
+
+	memset(failure, 0, sizeof(*failure));
+	if (box->is_own) {
+		result = go_back(box, failure);
+		give_lease_back(box);
+	}
+	box_free(box);
+	return result;
+}
+
+int box_confine(const struct policy *policy, struct box_failure *failure)
+{
+	for (int capability = 0; policy->bounding_set_given && capability < 64; capability++) {
+		if (policy->bounding_set & UINT64_C(1) << capability)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
+			if (errno == EINVAL)
+				break; /* the kernel knows no further ones */
+			return fail(failure, "capabilities", "", -errno);
+		}
+	}
+	if (policy->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(failure, "no-new-privileges", "", -errno);
+	return 0;
+}

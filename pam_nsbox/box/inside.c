@@ -1,0 +1,416 @@
+#include "inside.h"
+#include "kernel.h"
+#include "live.h"
+#include "mounts.h"
+
+#include <limits.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define PROC_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+static bool has(const struct inside *inside, int namespace)
+{
+	return (inside->policy->namespaces & namespace) != 0;
+}
+
+int inside_fail(struct inside *inside, const char *subject, int error)
+{
+	size_t length = 0;
+
+	for (; subject[length] && length + 1 < sizeof(inside->failure.subject); length++)
+		inside->failure.subject[length] = subject[length];
+	inside->failure.subject[length] = '\0';
+	return error;
+}
+
+/* Moves a descriptor to the number under which nsbox-init will look for it. */
+static int place_fd(struct inside *inside, int fd, int number)
+{
+	int result = dup2(fd, number) < 0 ? -errno : 0;
+
+	close(fd);
+	inside->is_placed[number] = result == 0;
+	return result;
+}
+
+/* --- the steps, in order --- */
+
+/* Until nsbox-init watches the caller, the caller's death must be this process's. */
+static int run_lifeline(struct inside *inside)
+{
+	(void)inside;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Only the connection is kept. It also takes the numbers of those to come, so that no other descriptor gets them. */
+static int run_descriptors(struct inside *inside)
+{
+	if (inside->connection != INIT_FD_CONNECTION && dup2(inside->connection, INIT_FD_CONNECTION) < 0)
+		return -errno;
+	if (fcntl(INIT_FD_CONNECTION, F_SETFD, 0) < 0)
+		return -errno;
+	for (int number = INIT_FD_CONNECTION + 1; number < INIT_FDS; number++)
+		if (dup2(INIT_FD_CONNECTION, number) < 0)
+			return inside_fail(inside, "RLIMIT_NOFILE", -errno);
+	inside->is_placed[INIT_FD_CONNECTION] = true;
+	return sys_close_range(INIT_FDS, UINT_MAX);
+}
+
+/* No controlling terminal, no process group of the caller's; files get the mode that is asked for. */
+static int run_session(struct inside *inside)
+{
+	int fd;
+
+	setsid();
+	umask(0);
+	fd = sys_pidfd_open(getpid());
+	return fd < 0 ? fd : place_fd(inside, fd, INIT_FD_SELF);
+}
+
+/* A caller in a chroot would leave it by setns(2), which puts it at the root of the mount namespace. Entering the
+ * namespace that one is in does the same to this process: if that moves its root, refuse.
+ */
+static int run_root(struct inside *inside)
+{
+	struct stat before, after;
+	int result;
+
+	if (!has(inside, CLONE_NEWNS))
+		return 0;
+	if (stat("/", &before) < 0)
+		return -errno;
+	result = setns(INIT_FD_SELF, CLONE_NEWNS) < 0 || stat("/", &after) < 0 ? -errno : 0;
+	if (result < 0)
+		return result;
+	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
+		return inside_fail(inside, "the caller runs in a chroot", -EXDEV);
+	return 0;
+}
+
+static int run_propagation(struct inside *inside)
+{
+	bool is_private = inside->policy->propagation == PROPAGATION_RPRIVATE;
+
+	if (!has(inside, CLONE_NEWNS))
+		return 0;
+	if (mount(NULL, "/", NULL, MS_REC | (is_private ? MS_PRIVATE : MS_SLAVE), NULL) < 0)
+		return inside_fail(inside, "/", -errno);
+	return 0;
+}
+
+/* What later steps need from the host's tree is opened before the policy changes that tree. */
+static int run_init(struct inside *inside)
+{
+	const char *path = inside->request->init;
+
+	inside->init_fd = open(path, O_PATH | O_CLOEXEC);
+	if (inside->init_fd < 0)
+		return inside_fail(inside, path, -errno);
+	return 0;
+}
+
+/* Opened after the mount namespace was made: a descriptor of the box's tree, not of the host's. */
+static int run_registry(struct inside *inside)
+{
+	int fd = live_open();
+
+	if (fd >= 0)
+		fd = place_fd(inside, fd, INIT_FD_REGISTRY);
+	return fd < 0 ? inside_fail(inside, LIVE_DIRECTORY, fd) : 0;
+}
+
+/* A box without a system log is a box all the same. */
+static int run_log(struct inside *inside)
+{
+	static const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 0;
+	if (connect(fd, (const struct sockaddr *)&log, sizeof(log)) == 0)
+		return place_fd(inside, fd, INIT_FD_LOG);
+	close(fd);
+	return 0;
+}
+
+static bool needs_procfs(const struct inside *inside)
+{
+	return has(inside, CLONE_NEWNS) &&
+	       (has(inside, CLONE_NEWPID) || inside->policy->protect_proc != PROTECT_PROC_DEFAULT ||
+		       inside->policy->proc_subset != PROC_SUBSET_ALL);
+}
+
+/* The host's procfs would stay reachable under a new one. With its submounts it can only be detached, and there may be
+ * several on top of each other. rslave: this does not reach the host.
+ */
+static int run_old_procfs(struct inside *inside)
+{
+	if (!needs_procfs(inside))
+		return 0;
+	while (umount2("/proc", MNT_DETACH) == 0)
+		;
+	return errno == EINVAL ? 0 : inside_fail(inside, "/proc", -errno); /* EINVAL: not a mount point (any more) */
+}
+
+static int write_hosts(struct inside *inside)
+{
+	cleanup_fd int fd = openat(INIT_FD_STORE, STORE_HOSTS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	ssize_t size = fd < 0 ? -1 : write(fd, inside->hosts, inside->hosts_size);
+
+	if (size != (ssize_t)inside->hosts_size)
+		return inside_fail(inside, STORE_HOSTS, size < 0 ? -errno : -ENOSPC);
+	return 0;
+}
+
+static int fill_store(struct inside *inside)
+{
+	const struct policy *policy = inside->policy;
+	bool fails = false;
+
+	if (has(inside, CLONE_NEWIPC))
+		fails = fails || mkdirat(INIT_FD_STORE, STORE_SHM, 01777) < 0;
+	if (policy->private_tmp == PRIVATE_TMP_YES)
+		fails = fails || mkdirat(INIT_FD_STORE, STORE_TMP, 01777) < 0 ||
+			mkdirat(INIT_FD_STORE, STORE_VAR_TMP, 01777) < 0;
+	if (inside->plan.need_nothing)
+		fails = fails || mkdirat(INIT_FD_STORE, STORE_NOTHING, 0) < 0 ||
+			mknodat(INIT_FD_STORE, STORE_NOTHING_FILE, S_IFREG, 0) < 0;
+	if (fails)
+		return -errno;
+	return inside->hosts ? write_hosts(inside) : 0;
+}
+
+/* The file system of the box's own. Where a new procfs follows, it stays mounted under that one: a detached mount
+ * cannot be cloned from before Linux 6.15, and to detach it later would cost an RCU grace period. Elsewhere it is
+ * mounted on LIVE_DIRECTORY, which nobody but root can see into, until run_store_away().
+ */
+static int run_store(struct inside *inside)
+{
+	const char *place = needs_procfs(inside) ? "/proc" : LIVE_DIRECTORY;
+	int fd;
+
+	if (has(inside, CLONE_NEWNS)) {
+		if (mount("nsbox", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=10%,nr_inodes=400k") < 0)
+			return inside_fail(inside, place, -errno);
+		fd = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	} else {
+		cleanup_fd int fs = sys_fsopen("tmpfs");
+
+		fd = fs < 0 ? fs : sys_fsconfig(fs, NSBOX_FSCONFIG_SET_STRING, "mode", "0700", 0);
+		if (fd == 0)
+			fd = sys_fsconfig(fs, NSBOX_FSCONFIG_CREATE, NULL, NULL, 0);
+		if (fd == 0)
+			fd = sys_fsmount(fs, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
+		if (fd < 0)
+			errno = -fd;
+	}
+	if (fd < 0)
+		return -errno;
+	fd = place_fd(inside, fd, INIT_FD_STORE);
+	if (fd < 0 || fchdir(INIT_FD_STORE) < 0)
+		return fd < 0 ? fd : -errno;
+	return fill_store(inside);
+}
+
+/* The socket is there before the box is registered: whoever finds the box can connect, and waits for nsbox-init. */
+static int run_socket(struct inside *inside)
+{
+	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LEASE_SOCKET};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return place_fd(inside, fd, INIT_FD_LISTEN);
+}
+
+static int run_register(struct inside *inside)
+{
+	int result = live_register(INIT_FD_REGISTRY, inside->box_key, inside->scope_key);
+
+	return result < 0 ? inside_fail(inside, LIVE_DIRECTORY, result) : 0;
+}
+
+static const char *proc_options(const struct policy *policy, bool with_subset)
+{
+	static const char *const options[][2] = {
+		[PROTECT_PROC_DEFAULT] = {"", "subset=pid"},
+		[PROTECT_PROC_NOACCESS] = {"hidepid=noaccess", "hidepid=noaccess,subset=pid"},
+		[PROTECT_PROC_INVISIBLE] = {"hidepid=invisible", "hidepid=invisible,subset=pid"},
+		[PROTECT_PROC_PTRACEABLE] = {"hidepid=ptraceable", "hidepid=ptraceable,subset=pid"},
+	};
+
+	return options[policy->protect_proc][with_subset];
+}
+
+/* Mounted without options that hide, a descriptor of it kept for nsbox-init, then covered by the one that users see:
+ * nsbox-init must count processes that hidepid=ptraceable hides even from root without CAP_SYS_PTRACE. Never MS_REMOUNT:
+ * that could alter the host's instance.
+ */
+static int run_procfs(struct inside *inside)
+{
+	const char *options = proc_options(inside->policy, inside->policy->proc_subset == PROC_SUBSET_PID);
+	int fd;
+
+	if (!needs_procfs(inside))
+		return 0;
+	if (has(inside, CLONE_NEWPID)) {
+		if (mount("proc", "/proc", "proc", PROC_FLAGS, NULL) < 0)
+			return inside_fail(inside, "/proc", -errno);
+		fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return inside_fail(inside, "/proc", -errno);
+		fd = place_fd(inside, fd, INIT_FD_PROC);
+		if (fd < 0)
+			return fd;
+	}
+	if (options[0] && mount("proc", "/proc", "proc", PROC_FLAGS, options) < 0)
+		return inside_fail(inside, options, -errno);
+	return 0;
+}
+
+static int detach_foreign_procfs(const struct mount_entry *entry, void *data)
+{
+	struct inside *inside = data;
+
+	if (!entry->is_proc || strcmp(entry->path, "/proc") == 0)
+		return 0;
+	if (umount2(entry->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return inside_fail(inside, entry->path, -errno);
+	return 0;
+}
+
+/* A procfs of the host's PID namespace at another mount point, such as a chroot's, shows the same as the one at /proc. */
+static int run_other_procfs(struct inside *inside)
+{
+	if (!has(inside, CLONE_NEWNS) || !has(inside, CLONE_NEWPID))
+		return 0;
+	return mounts_each(INIT_FD_PROC, detach_foreign_procfs, inside);
+}
+
+static int run_paths(struct inside *inside)
+{
+	const char *subject = "";
+	int result = 0;
+
+	if (has(inside, CLONE_NEWNS))
+		result = paths_apply(&inside->plan, INIT_FD_STORE,
+			inside->is_placed[INIT_FD_PROC] ? INIT_FD_PROC : -1, &subject);
+	return result < 0 ? inside_fail(inside, subject, result) : 0;
+}
+
+static int run_store_away(struct inside *inside)
+{
+	if (!has(inside, CLONE_NEWNS) || needs_procfs(inside))
+		return 0;
+	return umount2(".", MNT_DETACH) < 0 ? inside_fail(inside, LIVE_DIRECTORY, -errno) : 0;
+}
+
+static int run_hostname(struct inside *inside)
+{
+	const char *name = inside->policy->hostname;
+
+	if (!has(inside, CLONE_NEWUTS) || name[0] == '\0')
+		return 0;
+	return sethostname(name, strlen(name)) < 0 ? inside_fail(inside, name, -errno) : 0;
+}
+
+static int run_network(struct inside *inside)
+{
+	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	cleanup_fd int fd = -1;
+
+	if (!has(inside, CLONE_NEWNET))
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) < 0)
+		return inside_fail(inside, "lo", -errno);
+	return 0;
+}
+
+/* Where root's eyes are shut (NFS with root_squash), the caller's own real user may still see the folder. */
+static int run_directory(struct inside *inside)
+{
+	const char *path = inside->directory;
+	int fd;
+
+	if (!path || !has(inside, CLONE_NEWNS))
+		return 0;
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES && inside->real_uid != 0) {
+		setfsuid(inside->real_uid);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		setfsuid(0);
+	}
+	if (fd < 0)
+		return inside_fail(inside, path, -errno);
+	close(fd);
+	return 0;
+}
+
+/* From here on nsbox-init holds on to the caller by its connection, then by its lease; it must outlive the process that
+ * cloned it. An empty environment, and no argument that would tell.
+ */
+static int run_exec(struct inside *inside)
+{
+	char *const arguments[] = {(char[]){"nsbox-init"}, NULL}, *const environment[] = {NULL};
+
+	for (int number = 0; number < INIT_FDS; number++)
+		if (!inside->is_placed[number])
+			close(number);
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return -errno;
+	syscall(SYS_execveat, inside->init_fd, "", arguments, environment, AT_EMPTY_PATH);
+	return inside_fail(inside, inside->request->init, -errno);
+}
+
+#define BY_EXIT	     "the end of the process"
+#define BY_NAMESPACE "the end of the namespace"
+
+const struct inside_step inside_steps[] = {
+	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},
+	{"descriptors", run_descriptors, "closes every descriptor of the caller's", BY_EXIT},
+	{"session", run_session, "leaves the caller's terminal and process group", BY_EXIT},
+	{"root", run_root, "makes sure that the caller is not in a chroot", BY_EXIT},
+	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
+	{"init", run_init, "opens nsbox-init", BY_EXIT},
+	{"registry", run_registry, "opens the register of boxes", BY_EXIT},
+	{"log", run_log, "connects to the system log, if there is one", BY_EXIT},
+	{"old-procfs", run_old_procfs, "detaches the host's procfs", BY_NAMESPACE},
+	{"store", run_store, "makes the box's own file system, and a hosts file in it", BY_NAMESPACE},
+	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},
+	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
+	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
+	{"other-procfs", run_other_procfs, "detaches the host's procfs from any other place", BY_NAMESPACE},
+	{"paths", run_paths, "carries out the file-system policy", BY_NAMESPACE},
+	{"store-away", run_store_away, "detaches the box's own file system where no procfs covers it", BY_NAMESPACE},
+	{"hostname", run_hostname, "sets the host name", BY_NAMESPACE},
+	{"network", run_network, "sets the loopback device up", BY_NAMESPACE},
+	{"directory", run_directory, "makes sure that the caller's directory exists inside", BY_EXIT},
+	{"exec", run_exec, "becomes nsbox-init", BY_EXIT},
+};
+const size_t n_inside_steps = sizeof(inside_steps) / sizeof(*inside_steps);
+
+void inside_run(struct inside *inside)
+{
+	for (size_t i = 0; i < n_inside_steps; i++) {
+		int result = inside_steps[i].run(inside);
+
+		if (result < 0) {
+			inside->failure.step = inside_steps[i].name;
+			inside->failure.error = -result;
+			return;
+		}
+	}
+}

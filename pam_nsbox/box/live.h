@@ -1,0 +1,55 @@
+/* What is live: the kernel's own register of boxes.
+ *
+ * LIVE_DIRECTORY holds no file. Each nsbox-init keeps POSIX read locks (fcntl(2), F_SETLK) on bytes of the directory
+ * itself, one for its box and one for the scope that it serves. The kernel tells who holds a lock and drops it when
+ * that process dies, however it dies: a box that is not live cannot be found, one that is live cannot be missed, and
+ * there is nothing to clean up, to fill up or to forge for anybody who cannot open the directory (root, 0700).
+ *
+ * All functions return a non-negative value, or a negative errno.
+ */
+#ifndef NSBOX_LIVE_H
+#define NSBOX_LIVE_H
+
+#include "../init/lease.h"
+#include "../policy/policy.h"
+
+#define LIVE_DIRECTORY "/run/nsbox"
+
+/* How long anybody waits for an nsbox-init to answer, in milliseconds. It answers within microseconds unless it was
+ * stopped by an administrator's hand or the machine is out of memory.
+ */
+#define LIVE_TIMEOUT_MS 8000
+
+/* Opens LIVE_DIRECTORY for the functions below, made if it is not there; -EPERM if it is not root's or open to others. */
+int live_open(void);
+
+/* The byte that stands for a box, and for a scope's name (a user's or a policy's). Never negative. */
+int64_t live_box_key(const char *id);
+int64_t live_scope_key(enum scope scope, const char *name);
+
+/* Registers the calling process under box_key and, unless that is -1, under scope_key. -EEXIST: another process serves
+ * this scope. Closing any descriptor of the directory in this process ends the registration (fcntl(2)).
+ * Makes system calls only.
+ */
+int live_register(int dir, int64_t box_key, int64_t scope_key);
+
+/* The process that is registered under key, in the caller's PID namespace. -ENOENT: none. -EXDEV: there is one, but it
+ * lies outside of the caller's PID namespace, so the caller cannot enter it (pid_namespaces(7)).
+ */
+int live_find(int dir, int64_t key);
+
+/* Calls visit for every box's process in the caller's PID namespace, in no order, until it returns non-zero; returns
+ * what it returned.
+ */
+int live_each(int dir, int (*visit)(pid_t pid, void *data), void *data);
+
+/* A connection to the box of that process; -ENOENT or -ECONNREFUSED if it is not a box's (any more). */
+int live_connect(pid_t pid);
+
+/* Sends request, with a copy of pidfd unless that is -1, and does not wait. */
+int live_send(int connection, const struct lease_request *request, int pidfd);
+
+/* Waits for the reply; *self becomes the pidfd that came with it, or -1. -ETIMEDOUT, -ECONNRESET: none came. */
+int live_receive(int connection, struct lease_reply *reply, int *self);
+
+#endif

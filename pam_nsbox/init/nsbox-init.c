@@ -1,0 +1,544 @@
+/* nsbox-init: PID 1 of a box.
+ *
+ * It keeps the box's namespaces alive, holds the sessions' leases, and when the last one is gone ends the
+ * box, politely first. Everything else was done before it was executed (box/inside.c): it is born with all
+ * signals blocked, without environment or terminal, with the descriptors of lease.h and no others.
+ *
+ * It is linked statically against musl and allocates nothing, for its private memory is paid for every login.
+ */
+#define _GNU_SOURCE
+#include "lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What a descriptor that is waited for stands for; in the upper half of its epoll data, the lower being its number. A
+ * lease has the number of its descriptor, so that nothing about it is stored here: memory stays the same with any number.
+ */
+enum waited { WAITED_SIGNALS = 1, WAITED_LISTEN, WAITED_CLIENT, WAITED_LEASE, WAITED_PROCESS };
+
+struct box {
+	struct box_record record;
+	int waiting;	     /* the epoll instance */
+	int signals;
+	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
+	bool first_pending;  /* its maker has not spoken yet */
+	bool has_record;     /* its maker has introduced himself */
+	bool is_pid_1;	     /* the box has a PID namespace: all its processes can be counted and signalled */
+	bool has_log;	     /* INIT_FD_LOG is there */
+	bool has_proc;	     /* INIT_FD_PROC is there */
+	bool stop_requested; /* an administrator ended it: no session may join any more */
+	bool stop_now;	     /* without waiting for anybody */
+	enum box_state state;
+	int64_t stopping_since; /* monotonic milliseconds */
+	uint32_t n_leases;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool wait_for(const struct box *box, int fd, enum waited what)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | (uint32_t)fd};
+
+	return epoll_ctl(box->waiting, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* A descriptor that was received is somebody else's too: closing it alone would not end the waiting. */
+static void forget(const struct box *box, int fd)
+{
+	epoll_ctl(box->waiting, EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
+}
+
+/* --- the log --- */
+
+struct line {
+	char text[1024];
+	size_t used;
+};
+
+static void line_text(struct line *line, const char *text)
+{
+	size_t length = strnlen(text, sizeof(line->text) - line->used);
+
+	memcpy(line->text + line->used, text, length);
+	line->used += length;
+}
+
+static void line_number(struct line *line, const char *key, uint64_t number)
+{
+	char digits[21];
+	char *digit = digits + sizeof(digits) - 1;
+
+	*digit = '\0';
+	do
+		*--digit = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	line_text(line, key);
+	line_text(line, digit);
+}
+
+static void line_string(struct line *line, const char *key, const char *value)
+{
+	line_text(line, key);
+	line_text(line, "\"");
+	line_text(line, value);
+	line_text(line, "\"");
+}
+
+/* The connection made at the box's birth outlives a box that hides /run; a system log that was started again
+ * since then listens anew at its place.
+ */
+static void line_send(const struct box *box, const struct line *line)
+{
+	static const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	int fd;
+
+	if (box->has_log && send(INIT_FD_LOG, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	sendto(fd, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&log,
+		sizeof(log));
+	close(fd);
+}
+
+/* Facility authpriv, level info: where the module's own lines go. */
+static void line_begin(const struct box *box, struct line *line, const char *event)
+{
+	line->used = 0;
+	line_text(line, "<86>nsbox-init: ");
+	line_text(line, event);
+	line_string(line, " box=", box->record.id);
+	line_string(line, " user=", box->record.user);
+	line_string(line, " policy=", box->record.policy);
+}
+
+/* --- the processes of the box --- */
+
+/* Calls visit with a pidfd for every live process but nsbox-init until it returns false. A zombie does not
+ * count: one whose parent stands outside the box may stay for as long as that parent likes.
+ */
+static void each_process(const struct box *box, bool (*visit)(int pidfd, void *data), void *data)
+{
+	char entries[1024] __attribute__((aligned(8)));
+	bool go_on = true;
+	long size;
+
+	if (!box->has_proc)
+		return;
+	lseek(INIT_FD_PROC, 0, SEEK_SET);
+	while (go_on && (size = syscall(SYS_getdents64, INIT_FD_PROC, entries, sizeof(entries))) > 0) {
+		for (long at = 0; go_on && at < size;) {
+			/* struct linux_dirent64: u64 ino, s64 off, u16 reclen, u8 type, name */
+			const char *name = entries + at + 19;
+			uint16_t length;
+			int pid = 0;
+
+			memcpy(&length, entries + at + 16, sizeof(length));
+			at += length;
+			while (*name >= '0' && *name <= '9')
+				pid = pid * 10 + (*name++ - '0');
+			if (*name != '\0' || pid <= 1)
+				continue;
+
+			int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+			struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+			if (pidfd < 0)
+				continue;
+			if (poll(&ended, 1, 0) == 0)
+				go_on = visit(pidfd, data);
+			else
+				close(pidfd);
+		}
+	}
+}
+
+static bool keep_first(int pidfd, void *data)
+{
+	*(int *)data = pidfd;
+	return false;
+}
+
+static bool count(int pidfd, void *data)
+{
+	++*(uint32_t *)data;
+	close(pidfd);
+	return true;
+}
+
+static uint32_t count_processes(const struct box *box)
+{
+	uint32_t processes = 0;
+
+	each_process(box, count, &processes);
+	return processes;
+}
+
+/* A pidfd of any live process of the box, or -1 if there is none. kill(2) with -1 fails with ESRCH when no other
+ * process, not even a zombie, is left: the common case, without reading /proc.
+ */
+static int any_process(const struct box *box)
+{
+	int pidfd = -1;
+
+	if (!box->is_pid_1 || (kill(-1, 0) < 0 && errno == ESRCH))
+		return -1;
+	each_process(box, keep_first, &pidfd);
+	return pidfd;
+}
+
+/* --- the end of the box --- */
+
+static void watch_process(struct box *box, int pidfd)
+{
+	if (box->process >= 0)
+		forget(box, box->process);
+	box->process = pidfd;
+	if (pidfd >= 0)
+		wait_for(box, pidfd, WAITED_PROCESS);
+}
+
+static _Noreturn void end(const struct box *box)
+{
+	struct line line;
+
+	if (box->has_record) {
+		line_begin(box, &line, "stopped");
+		line_number(&line, " after_ms=", box->stopping_since ? (uint64_t)(now_ms() - box->stopping_since) : 0);
+		line_number(&line, " ended_by_force=", count_processes(box));
+		line_send(box, &line);
+	}
+	_exit(0); /* the kernel kills what is left in the PID namespace */
+}
+
+/* Asks every process to end. Interactive shells ignore SIGTERM and save their history on SIGHUP; a process that
+ * was stopped acts on neither before SIGCONT.
+ */
+static void begin_stopping(struct box *box)
+{
+	box->state = BOX_STOPPING;
+	box->stopping_since = now_ms();
+	watch_process(box, -1);
+	if (!box->is_pid_1)
+		return; /* kill(2) with -1 would mean the host's processes */
+	kill(-1, SIGTERM);
+	kill(-1, SIGHUP);
+	kill(-1, SIGCONT);
+}
+
+/* Decides what follows when the leases or the processes have changed. Returns the milliseconds until the box must be
+ * looked at again, or -1 if only an event can change anything: a box at rest never wakes up.
+ */
+static int settle(struct box *box)
+{
+	if (box->stop_now)
+		end(box);
+	if (box->state != BOX_STOPPING) {
+		if ((box->n_leases > 0 || box->first_pending) && !box->stop_requested) {
+			box->state = BOX_LIVE;
+			watch_process(box, -1);
+			return -1;
+		}
+		if (box->record.linger && !box->stop_requested) {
+			struct line line;
+			int pidfd = any_process(box);
+
+			if (pidfd < 0)
+				end(box);
+			watch_process(box, pidfd); /* when it is gone, look for another */
+			if (box->state != BOX_LINGERING) {
+				box->state = BOX_LINGERING;
+				line_begin(box, &line, "lingering");
+				line_number(&line, " processes=", count_processes(box));
+				line_send(box, &line);
+			}
+			return -1;
+		}
+		begin_stopping(box);
+	}
+
+	int64_t stopping_for = now_ms() - box->stopping_since;
+	int pidfd = any_process(box);
+
+	if (pidfd < 0 || stopping_for >= box->record.timeout_stop_ms)
+		end(box);
+	close(pidfd);
+
+	int64_t left = box->record.timeout_stop_ms - stopping_for;
+	int64_t tick = stopping_for < 2 ? 1 : stopping_for < 100 ? stopping_for / 2 : 50;
+
+	return (int)(tick < left ? tick : left);
+}
+
+/* --- leases --- */
+
+static void drop_lease(struct box *box, int lease, const char *why)
+{
+	struct line line;
+
+	box->n_leases--;
+	forget(box, lease);
+	line_begin(box, &line, "left");
+	line_number(&line, " lease=", (uint64_t)lease);
+	line_string(&line, " why=", why);
+	line_number(&line, " leases=", box->n_leases);
+	line_send(box, &line);
+}
+
+/* Returns 0 or a positive errno. A box that is ending because its last session left is kept for the new one; one
+ * that was told to stop is not.
+ */
+static int add_lease(struct box *box, int pidfd)
+{
+	if (pidfd < 0)
+		return EINVAL;
+	if (box->stop_requested)
+		return ESHUTDOWN;
+	if (!wait_for(box, pidfd, WAITED_LEASE))
+		return errno;
+	box->n_leases++;
+	box->state = BOX_LIVE;
+	box->stopping_since = 0;
+	return 0;
+}
+
+/* A message's only descriptor. */
+union descriptor {
+	char buffer[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr header;
+};
+
+/* Reads one message and the descriptor that came with it, if any. Its record is kept if it is the box's maker who sends
+ * it, and cut off otherwise. Returns the operation, or 0 if there was no message.
+ */
+static uint32_t receive(struct box *box, int fd, int *pidfd)
+{
+	bool is_maker = !box->has_record && fd == INIT_FD_CONNECTION;
+	uint32_t head[2] = {0};
+	struct iovec parts[] = {
+		{.iov_base = head, .iov_len = sizeof(head)},
+		{.iov_base = &box->record, .iov_len = sizeof(box->record)},
+	};
+	union descriptor descriptor;
+	struct msghdr message = {
+		.msg_iov = parts,
+		.msg_iovlen = is_maker ? 2 : 1,
+		.msg_control = descriptor.buffer,
+		.msg_controllen = sizeof(descriptor.buffer),
+	};
+	ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *header = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*pidfd = -1;
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+		header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(pidfd, CMSG_DATA(header), sizeof(int));
+	if (size < (ssize_t)sizeof(head))
+		return 0;
+	box->has_record = box->has_record || (is_maker && size > (ssize_t)sizeof(head));
+	return head[0];
+}
+
+/* Replies; with_self: and hands out the pidfd by which the box is entered. Returns false if nobody listens. */
+static bool reply(struct box *box, int fd, struct lease_reply_head *answer, bool with_self)
+{
+	struct iovec parts[] = {
+		{.iov_base = answer, .iov_len = sizeof(*answer)},
+		{.iov_base = &box->record, .iov_len = sizeof(box->record)},
+	};
+	union descriptor descriptor = {.header = {
+					       .cmsg_len = CMSG_LEN(sizeof(int)),
+					       .cmsg_level = SOL_SOCKET,
+					       .cmsg_type = SCM_RIGHTS,
+				       }};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	const int self = INIT_FD_SELF;
+
+	if (with_self) {
+		memcpy(CMSG_DATA(&descriptor.header), &self, sizeof(self));
+		message.msg_control = descriptor.buffer;
+		message.msg_controllen = sizeof(descriptor.buffer);
+	}
+	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+static void serve(struct box *box, int client)
+{
+	struct lease_reply_head answer = {0};
+	int pidfd;
+	uint32_t operation = receive(box, client, &pidfd);
+	bool joined = false;
+
+	if (client == INIT_FD_CONNECTION)
+		box->first_pending = false;
+	if (operation == LEASE_JOIN) {
+		answer.error = add_lease(box, pidfd);
+		joined = answer.error == 0;
+		answer.lease = joined ? (uint32_t)pidfd : 0;
+	} else if (operation == LEASE_STATUS) {
+		answer.processes = count_processes(box);
+	} else {
+		answer.error = EOPNOTSUPP;
+	}
+	answer.leases = box->n_leases;
+	answer.state = box->state;
+	/* A session that went away before it heard of its lease has no process in the box. */
+	if (operation != 0 && !reply(box, client, &answer, joined) && joined)
+		drop_lease(box, pidfd, "gone");
+	if (!joined && pidfd >= 0)
+		close(pidfd);
+	forget(box, client);
+}
+
+/* Only root can reach the socket; ask the kernel all the same. */
+static void accept_client(const struct box *box)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	int fd = accept4(INIT_FD_LISTEN, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != 0 ||
+		!wait_for(box, fd, WAITED_CLIENT))
+		close(fd);
+}
+
+/* An administrator's stop gives the scope free at once, so that the next login makes a new box. */
+static void request_stop(struct box *box, bool at_once)
+{
+	struct flock scope = {
+		.l_type = F_UNLCK,
+		.l_whence = SEEK_SET,
+		.l_start = box->record.scope_key,
+		.l_len = 1,
+	};
+
+	if (!box->stop_requested && box->record.scope_key >= 0)
+		fcntl(INIT_FD_REGISTRY, F_SETLK, &scope);
+	box->stop_requested = true;
+	box->stop_now = box->stop_now || at_once;
+}
+
+/* Whether fd is a lease: asked of the kernel, which refuses to change what is not waited for. */
+static bool is_lease(const struct box *box, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)WAITED_LEASE << 32 | (uint32_t)fd};
+
+	return fd >= INIT_FDS && fd != box->signals && fd != box->process && fd != box->waiting &&
+	       epoll_ctl(box->waiting, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+static void read_signal(struct box *box)
+{
+	struct signalfd_siginfo info;
+
+	if (read(box->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGQUIT) {
+		request_stop(box, info.ssi_signo == SIGQUIT);
+		return;
+	}
+	/* A sender inside the box has a number here; sessions are closed from outside. */
+	if (info.ssi_code != SI_QUEUE || (box->is_pid_1 && info.ssi_pid != 0))
+		return;
+	if (is_lease(box, info.ssi_int))
+		drop_lease(box, info.ssi_int, "closed");
+}
+
+/* --- */
+
+/* It needs to signal other users' processes, and nothing else. */
+static void drop_privileges(void)
+{
+	struct {
+		uint32_t version;
+		int pid;
+	} header = {.version = 0x20080522}; /* _LINUX_CAPABILITY_VERSION_3 */
+	struct {
+		uint32_t effective, permitted, inheritable;
+	} data[2] = {{.effective = 1 << 5, .permitted = 1 << 5}}; /* CAP_KILL */
+
+	syscall(SYS_capset, &header, data);
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int open_signals(void)
+{
+	sigset_t signals;
+
+	sigfillset(&signals);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGCHLD, SIG_IGN); /* the kernel reaps (sigaction(2), SIGCHLD ignored) */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGQUIT);
+	sigaddset(&signals, LEASE_SIGNAL_LEAVE);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void handle(struct box *box, enum waited what, int fd)
+{
+	switch (what) {
+	case WAITED_SIGNALS: read_signal(box); break;
+	case WAITED_LISTEN: accept_client(box); break;
+	case WAITED_CLIENT: serve(box, fd); break;
+	case WAITED_LEASE: drop_lease(box, fd, "exited"); break;
+	case WAITED_PROCESS: watch_process(box, -1); break;
+	}
+}
+
+int main(void)
+{
+	/* Static: it shares a page with the C library's data, and saves one of the stack. */
+	static struct box box = {.state = BOX_LIVE, .process = -1, .first_pending = true};
+	bool is_there[INIT_FDS];
+
+	/* Before anything opens a descriptor of its own. */
+	for (int fd = 0; fd < INIT_FDS; fd++)
+		is_there[fd] = fcntl(fd, F_GETFD) >= 0;
+	if (!is_there[INIT_FD_CONNECTION] || !is_there[INIT_FD_LISTEN] || !is_there[INIT_FD_SELF])
+		return 2; /* not started by the module */
+
+	prctl(PR_SET_NAME, "nsbox-init");
+	box.is_pid_1 = getpid() == 1;
+	box.has_log = is_there[INIT_FD_LOG];
+	box.has_proc = is_there[INIT_FD_PROC];
+	box.waiting = epoll_create1(EPOLL_CLOEXEC);
+	box.signals = open_signals();
+	drop_privileges();
+	if (!wait_for(&box, box.signals, WAITED_SIGNALS) || !wait_for(&box, INIT_FD_LISTEN, WAITED_LISTEN) ||
+		!wait_for(&box, INIT_FD_CONNECTION, WAITED_CLIENT))
+		return 1;
+
+	for (;;) {
+		struct epoll_event event;
+		int timeout = settle(&box);
+
+		if (epoll_wait(box.waiting, &event, 1, timeout) == 1)
+			handle(&box, (enum waited)(event.data.u64 >> 32), (int)(uint32_t)event.data.u64);
+	}
+}

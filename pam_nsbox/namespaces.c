@@ -1,0 +1,49 @@
+#include "namespaces.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* pid: its row names pid_for_children, because that is what setns(2) changes for a PID namespace; the
+ * process itself stays where it was born (pid_namespaces(7)).
+ */
+const struct namespace_kind namespace_kinds[] = {
+	{"mount", "mnt", CLONE_NEWNS, 1, "max_mnt_namespaces"},
+	{"uts", "uts", CLONE_NEWUTS, 1, "max_uts_namespaces"},
+	{"ipc", "ipc", CLONE_NEWIPC, 1, "max_ipc_namespaces"},
+	{"pid", "pid_for_children", CLONE_NEWPID, 1, "max_pid_namespaces"},
+	{"net", "net", CLONE_NEWNET, 0, "max_net_namespaces"},
+	{"cgroup", "cgroup", CLONE_NEWCGROUP, 0, "max_cgroup_namespaces"},
+};
+const size_t n_namespace_kinds = sizeof(namespace_kinds) / sizeof(*namespace_kinds);
+
+int namespace_flag(const char *name)
+{
+	for (size_t i = 0; i < n_namespace_kinds; i++)
+		if (strcasecmp(namespace_kinds[i].name, name) == 0)
+			return namespace_kinds[i].flag;
+	return 0;
+}
+
+int namespaces_by_default(void)
+{
+	int mask = 0;
+
+	for (size_t i = 0; i < n_namespace_kinds; i++)
+		if (namespace_kinds[i].by_default)
+			mask |= namespace_kinds[i].flag;
+	return mask;
+}
+
+const char *namespaces_names(int mask, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < n_namespace_kinds && used < size; i++)
+		if (mask & namespace_kinds[i].flag)
+			used += (size_t)snprintf(
+				buf + used, size - used, "%s%s", used ? "," : "", namespace_kinds[i].name);
+	return buf;
+}

@@ -1,0 +1,314 @@
+/* pam_nsbox: the PAM door. Nothing else in the project knows PAM. */
+#include "box/box.h"
+#include "namespaces.h"
+#include "policy/policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <security/pam_ext.h>
+#pragma GCC visibility push(default) /* everything else is compiled with -fvisibility=hidden */
+#include <security/pam_modules.h>
+#pragma GCC visibility pop
+#include <security/pam_modutil.h>
+
+/* PAM keeps one struct session for each handle under this name; both lines of a stack find it (open, close). */
+#define DATA_NAME "nsbox"
+
+/* sudo treats PAM_SESSION_ERR as no error (plugins/sudoers/auth/pam.c), so a refusal is never that. */
+#define REFUSED PAM_SYSTEM_ERR
+
+struct arguments {
+	const char *conf; /* NULL: the built-in place */
+	bool debug;
+	bool only_open, only_close;
+};
+
+struct session {
+	struct box *box;
+	char line[512]; /* what every line of the log about this box says */
+};
+
+static void parse_arguments(pam_handle_t *pamh, int argc, const char **argv, struct arguments *arguments)
+{
+	memset(arguments, 0, sizeof(*arguments));
+	for (int i = 0; i < argc; i++) {
+		if (strncmp(argv[i], "conf=", 5) == 0)
+			arguments->conf = argv[i] + 5;
+		else if (strcmp(argv[i], "debug") == 0)
+			arguments->debug = true;
+		else if (strcmp(argv[i], "open") == 0)
+			arguments->only_open = true;
+		else if (strcmp(argv[i], "close") == 0)
+			arguments->only_close = true;
+		else
+			pam_syslog(pamh, LOG_ERR,
+				"unknown argument \"%s\" is ignored; known are conf=PATH, debug, open, close", argv[i]);
+	}
+}
+
+static const char *item(const pam_handle_t *pamh, int type)
+{
+	const void *value = NULL;
+
+	return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value ? value : "";
+}
+
+/* Values from outside, in quotes and cleaned, so that nobody can write a line of his own into the log. */
+static void describe(const pam_handle_t *pamh, const char *policy, char *buf, size_t size)
+{
+	char user[128], service[64], from[128], tty[64], name[64];
+
+	box_clean_text(item(pamh, PAM_USER), user, sizeof(user));
+	box_clean_text(item(pamh, PAM_SERVICE), service, sizeof(service));
+	box_clean_text(item(pamh, PAM_RHOST), from, sizeof(from));
+	box_clean_text(item(pamh, PAM_TTY), tty, sizeof(tty));
+	box_clean_text(policy, name, sizeof(name));
+	snprintf(buf, size, "policy=\"%s\" user=\"%s\" service=\"%s\" from=\"%s\" tty=\"%s\"", name, user, service, from,
+		tty);
+}
+
+static void resolve(
+	const pam_handle_t *pamh, const struct arguments *arguments, const char *id, struct resolution *resolution)
+{
+	char exe[256];
+	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	struct login login = {.user = item(pamh, PAM_USER), .service = item(pamh, PAM_SERVICE)};
+
+	if (length > 0) {
+		exe[length] = '\0';
+		login.caller_exe = exe;
+	}
+	memcpy(login.box_id, id, sizeof(login.box_id));
+	policy_resolve(arguments->conf, &login, resolution);
+}
+
+/* A login that should have been boxed and cannot be: refused, or let in as OnError says. sentence is for the
+ * administrator; the user learns only that it is not his fault.
+ */
+static int refuse(
+	pam_handle_t *pamh, int flags, const struct resolution *resolution, const char *step, const char *sentence)
+{
+	char line[512];
+	bool allow = resolution->on_error == ON_ERROR_ALLOW;
+
+	describe(pamh, resolution->policy.name, line, sizeof(line));
+	pam_syslog(pamh, LOG_ERR, "%s %s: %s: %s",
+		allow ? "let in without a box (OnError=allow)" : "refused (OnError=deny)", line, step, sentence);
+	if (allow)
+		return PAM_SUCCESS;
+	if (!((unsigned int)flags & PAM_SILENT))
+		pam_error(pamh, "This login was refused because its private session could not be set up; please ask "
+				"the administrator, whose system log says why.");
+	return REFUSED;
+}
+
+/* --- open --- */
+
+static void free_session(pam_handle_t *pamh, void *data, int status)
+{
+	struct session *session = data;
+	struct box_failure failure;
+
+	(void)pamh, (void)status;
+	if (session->box)
+		box_close(session->box, &failure);
+	free(session);
+}
+
+static bool is_open(const pam_handle_t *pamh)
+{
+	const void *data = NULL;
+
+	return pam_get_data(pamh, DATA_NAME, &data) == PAM_SUCCESS && data && ((const struct session *)data)->box;
+}
+
+static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *entry, const char *line)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	struct box_failure failure;
+	char environment[sizeof("NSBOX=") + sizeof(entry->id)];
+
+	if (session) {
+		session->box = box;
+		snprintf(session->line, sizeof(session->line), "box=\"%s\" %.480s", entry->id, line);
+		snprintf(environment, sizeof(environment), "NSBOX=%s", entry->id);
+		if (pam_putenv(pamh, environment) == PAM_SUCCESS &&
+			pam_set_data(pamh, DATA_NAME, session, free_session) == PAM_SUCCESS)
+			return PAM_SUCCESS;
+	}
+	free(session);
+	box_close(box, &failure);
+	return PAM_BUF_ERR;
+}
+
+static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution)
+{
+	const struct policy *policy = &resolution->policy;
+	const struct box_request request = {
+		.policy = policy,
+		.account = &resolution->account,
+		.id = id,
+		.service = item(pamh, PAM_SERVICE),
+		.from = item(pamh, PAM_RHOST),
+		.tty = item(pamh, PAM_TTY),
+		.init = NSBOX_INIT,
+	};
+	char line[512], sentence[640], names[64];
+	struct box_entry entry;
+	struct box_failure failure;
+	struct box *box;
+
+	if (box_open(&request, &box, &entry, &failure) < 0)
+		return refuse(pamh, flags, resolution, "opening failed",
+			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
+	describe(pamh, policy->name, line, sizeof(line));
+	if (keep(pamh, box, &entry, line) != PAM_SUCCESS)
+		return refuse(pamh, flags, resolution, "opening failed", "step=keep: PAM could not keep the session's data");
+	if (box_confine(policy, &failure) < 0) {
+		pam_set_data(pamh, DATA_NAME, NULL, NULL);
+		return refuse(pamh, flags, resolution, "opening failed",
+			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
+	}
+	pam_syslog(pamh, LOG_INFO, "%s box=\"%s\" %s namespaces=\"%s\" hostname=\"%s\" lease=%u leases=%u%s%s%s",
+		entry.joined ? "joined" : "opened", entry.id, line,
+		namespaces_names(policy->namespaces, names, sizeof(names)), entry.hostname, entry.lease, entry.leases,
+		entry.changed ? " note=\"the policy has changed since this box was made\"" : "",
+		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
+	return PAM_SUCCESS;
+}
+
+static int open_session(pam_handle_t *pamh, int flags, const struct arguments *arguments)
+{
+	struct resolution resolution;
+	char id[BOX_ID_SIZE];
+	int result = PAM_SUCCESS;
+
+	if (is_open(pamh)) {
+		pam_syslog(pamh, LOG_NOTICE, "the session is in its box already: a second opening changes nothing");
+		return PAM_SUCCESS;
+	}
+	box_new_id(id);
+	resolve(pamh, arguments, id, &resolution);
+	switch (resolution.verdict) {
+	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution); break;
+	case VERDICT_REFUSE: result = refuse(pamh, flags, &resolution, "no policy", resolution.problem); break;
+	case VERDICT_NO_BOX:
+		if (resolution.policy.reason) {
+			char line[512];
+
+			describe(pamh, resolution.policy.name, line, sizeof(line));
+			pam_syslog(pamh, arguments->debug ? LOG_DEBUG : LOG_INFO, "not boxed %s: %s", line,
+				resolution.policy.reason);
+		}
+		break;
+	}
+	resolution_free(&resolution);
+	return result;
+}
+
+int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct arguments arguments;
+
+	parse_arguments(pamh, argc, argv, &arguments);
+	return arguments.only_close && !arguments.only_open ? PAM_SUCCESS : open_session(pamh, flags, &arguments);
+}
+
+/* --- close --- */
+
+/* A process that did not open the session has nothing to close: the lease is the opener's (systemd's (sd-pam) closes in
+ * another process).
+ */
+int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct arguments arguments;
+	struct session *session;
+	const void *data = NULL;
+	struct box_failure failure;
+	struct box *box;
+
+	(void)flags;
+	parse_arguments(pamh, argc, argv, &arguments);
+	if (arguments.only_open && !arguments.only_close)
+		return PAM_SUCCESS;
+	if (pam_get_data(pamh, DATA_NAME, &data) != PAM_SUCCESS || !data)
+		return PAM_SUCCESS;
+	session = (struct session *)(uintptr_t)data;
+	if (!session->box || !box_is_own(session->box))
+		return PAM_SUCCESS;
+	box = session->box;
+	session->box = NULL;
+	if (box_close(box, &failure) < 0) {
+		pam_syslog(pamh, LOG_ERR, "closing failed %s: step=%s on %s: %s; the caller stays in the box until it ends",
+			session->line, failure.step, failure.subject, strerror(failure.error));
+		return REFUSED;
+	}
+	if (arguments.debug)
+		pam_syslog(pamh, LOG_DEBUG, "closed %s", session->line);
+	return PAM_SUCCESS;
+}
+
+/* --- account, credentials --- */
+
+static void free_text(pam_handle_t *pamh, void *data, int status)
+{
+	(void)pamh, (void)status;
+	free(data);
+}
+
+/* pam_systemd reads these when it opens the session (pam_systemd(8), "systemd.memory_max" and others). */
+static int hand_over_limits(pam_handle_t *pamh, const struct policy *policy)
+{
+	const struct {
+		const char *name;
+		const char *value;
+	} limits[] = {
+		{"systemd.tasks_max", policy->tasks_max},
+		{"systemd.memory_max", policy->memory_max},
+		{"systemd.cpu_weight", policy->cpu_weight},
+		{"systemd.io_weight", policy->io_weight},
+		{"systemd.runtime_max_sec", policy->runtime_max_sec},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		char *copy;
+
+		if (!limits[i].value)
+			continue;
+		copy = strdup(limits[i].value);
+		if (!copy || pam_set_data(pamh, limits[i].name, copy, free_text) != PAM_SUCCESS) {
+			free(copy);
+			return PAM_BUF_ERR;
+		}
+	}
+	return PAM_SUCCESS;
+}
+
+int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct arguments arguments;
+	struct resolution resolution;
+	char id[BOX_ID_SIZE];
+	int result = PAM_SUCCESS;
+
+	parse_arguments(pamh, argc, argv, &arguments);
+	box_new_id(id);
+	resolve(pamh, &arguments, id, &resolution);
+	if (resolution.verdict == VERDICT_REFUSE)
+		result = refuse(pamh, flags, &resolution, "no policy", resolution.problem);
+	else if (resolution.verdict == VERDICT_BOX)
+		result = hand_over_limits(pamh, &resolution.policy);
+	resolution_free(&resolution);
+	return result;
+}
+
+int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	(void)pamh, (void)flags, (void)argc, (void)argv;
+	return PAM_IGNORE;
+}

@@ -101,8 +101,7 @@ static void describe_rest(const struct config *config, const struct problem *pro
 		snprintf(buf, size, "; nsbox.conf(5) lists all keys");
 }
 
-/* The sentence without file and line. */
-static void describe(const struct config *config, const struct problem *problem, struct sentence *out)
+void config_describe_alone(const struct config *config, const struct problem *problem, struct sentence *out)
 {
 	char shown[PRINTABLE_SIZE], rest[SENTENCE_SIZE];
 
@@ -119,7 +118,7 @@ void config_describe(const struct config *config, const struct problem *problem,
 {
 	struct sentence what;
 
-	describe(config, problem, &what);
+	config_describe_alone(config, problem, &what);
 	sentence_set(out, "%s:%u: %s", config->files[problem->file].path, problem->line, what.text);
 }
 

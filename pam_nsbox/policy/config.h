@@ -122,7 +122,8 @@ enum weight config_weight(enum fault fault);
 const struct entry *config_entry(
 	const struct config *config, const struct section *section, const struct key *key);
 
-/* Writes the problem as "file:line: sentence". */
+/* Writes the problem as "file:line: sentence", or the sentence alone. */
+void config_describe_alone(const struct config *config, const struct problem *problem, struct sentence *out);
 void config_describe(const struct config *config, const struct problem *problem, struct sentence *out);
 
 /* "file:line" of a line of a section, in new memory, or NULL. */
@@ -134,7 +135,8 @@ char *config_place(const struct config *config, const struct section *section, u
 struct finding {
 	const char *file; /* the config's */
 	uint32_t line;
-	char *message; /* one sentence, without file and line */
+	uint64_t order; /* what they are sorted by */
+	char *message;	/* one sentence, without file and line */
 };
 int config_check(const struct config *config, struct finding **findings, size_t *n_findings);
 void findings_free(struct finding *findings, size_t n_findings);

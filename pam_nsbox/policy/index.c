@@ -9,6 +9,8 @@ struct indexer {
 	uint32_t file, line;
 	size_t section; /* the one that lines belong to, or SIZE_MAX before the first header */
 	bool crlf;	/* said already */
+	bool nul;	/* likewise */
+	bool continued; /* by the line before */
 	bool stray;	/* said already, or a broken header says it */
 };
 
@@ -97,7 +99,7 @@ static int index_header(struct indexer *ix, struct span line)
 	else if (!section->is_default)
 		fault = FAULT_UNKNOWN_KIND;
 	section->unknown = fault == FAULT_UNKNOWN_KIND;
-	if (section->unknown)
+	if (section->unknown || section->is_default)
 		section->name = inside;
 	return fault ? complain(ix, fault, section->name) : 0;
 }
@@ -237,19 +239,25 @@ static int index_line(struct indexer *ix, struct span raw)
 	struct span line = span_trim(raw), name;
 	const char *equals;
 	enum fault fault;
+	bool continued;
 
+	continued = ix->continued;
+	fault = check_line(raw, line);
+	ix->continued = fault == FAULT_BACKSLASH;
+	if (fault == FAULT_NUL && ix->nul)
+		return 0;
+	ix->nul |= fault == FAULT_NUL;
+	if (fault)
+		return complain(ix, fault, fault == FAULT_LONG_LINE ? raw : line);
 	if (line.length == 0)
 		return 0;
-	fault = check_line(raw, line);
-	if (fault)
-		return complain(ix, fault, line);
 	if (is_comment(line.at[0]))
 		return 0;
 	if (line.at[0] == '[')
 		return index_header(ix, line);
 	equals = memchr(line.at, '=', line.length);
 	if (!equals)
-		return complain(ix, FAULT_NO_EQUALS, line);
+		return continued ? 0 : complain(ix, FAULT_NO_EQUALS, line);
 	name = span_trim((struct span){line.at, (size_t)(equals - line.at)});
 	if (name.length == 0)
 		return complain(ix, FAULT_NO_KEY, line);
@@ -329,21 +337,33 @@ static uint64_t hash(struct span name)
 	return value;
 }
 
+/* [default] is one section however it is written; policies' names keep their case. */
+static bool same_section(const struct section *a, const struct section *b)
+{
+	if (a->is_default || b->is_default)
+		return a->is_default && b->is_default;
+	return a->name.length == b->name.length && memcmp(a->name.at, b->name.at, a->name.length) == 0;
+}
+
+static uint64_t hash_section(const struct section *section)
+{
+	return section->is_default ? 0 : hash(section->name);
+}
+
 /* Puts a section in its place in the table, or says that its name is taken. */
 static int enter(struct config *config, size_t *table, size_t mask, size_t index)
 {
 	struct section *section = &config->sections[index];
 	struct problem *problem;
 
-	for (size_t at = hash(section->name) & mask;; at = (at + 1) & mask) {
+	for (size_t at = hash_section(section) & mask;; at = (at + 1) & mask) {
 		const struct section *other = &config->sections[table[at]];
 
 		if (table[at] == SIZE_MAX) {
 			table[at] = index;
 			return 0;
 		}
-		if (other->is_default != section->is_default || other->name.length != section->name.length ||
-			memcmp(other->name.at, section->name.at, section->name.length) != 0)
+		if (!same_section(other, section))
 			continue;
 		problem = index_problem(
 			config, FAULT_SECTION_TWICE, section->file, section->line, index, section->name);
@@ -374,31 +394,39 @@ static int find_twins(struct config *config)
 	return r;
 }
 
+/* A header of no known kind is a policy's if its section says for whom; else it may be meant for everybody.
+ * Finds the first problem that leaves nothing to rely on.
+ */
+static void weigh_problems(struct config *config)
+{
+	config->untrusted = SIZE_MAX;
+	for (size_t i = 0; i < config->n_problems; i++) {
+		struct problem *problem = &config->problems[i];
+
+		if (problem->fault == FAULT_UNKNOWN_KIND && !config->sections[problem->section].decides)
+			problem->fault = FAULT_UNKNOWN_SECTION;
+		if (config->untrusted == SIZE_MAX && config_weight(problem->fault) == WEIGHT_FILE)
+			config->untrusted = i;
+	}
+}
+
 int index_finish(struct config *config)
 {
 	int r = find_twins(config);
 
-	config->default_section = config->untrusted = SIZE_MAX;
+	weigh_problems(config);
+	config->default_section = SIZE_MAX;
 	for (size_t i = 0; i < config->n_sections && r == 0; i++) {
 		struct section *section = &config->sections[i];
 
 		if (section->is_default && config->default_section == SIZE_MAX)
 			config->default_section = i;
+		/* Of a file with broken lines this would be said for want of one of them. */
 		if (!section->is_default && !section->decides && !section->unknown &&
+			config->untrusted == SIZE_MAX &&
 			!index_problem(
 				config, FAULT_DECIDES_NOBODY, section->file, section->line, i, section->name))
 			r = -ENOMEM;
-	}
-	for (size_t i = 0; i < config->n_problems; i++) {
-		struct problem *problem = &config->problems[i];
-
-		/* A header of no known kind is a policy's if the section says for whom; else it may be meant
-		 * for everybody.
-		 */
-		if (problem->fault == FAULT_UNKNOWN_KIND && !config->sections[problem->section].decides)
-			problem->fault = FAULT_UNKNOWN_SECTION;
-		if (config->untrusted == SIZE_MAX && config_weight(problem->fault) == WEIGHT_FILE)
-			config->untrusted = i;
 	}
 	return r;
 }

@@ -16,7 +16,7 @@ struct specifiers;
 struct reading {
 	struct policy *policy;		     /* where the value goes */
 	const struct specifiers *specifiers; /* what %u and the rest stand for */
-	struct sentence why;		     /* -EINVAL: what is wrong with the value, as a clause */
+	struct sentence why; /* -EINVAL: what is wrong with the value, as a clause; or empty */
 };
 
 /* A word of a value and what it stands for; the last row's word is NULL. */
@@ -27,7 +27,7 @@ struct word {
 
 struct key {
 	const char *name;
-	/* Reads the value into the policy. 0, -EINVAL with reading->why set, or -ENOMEM. */
+	/* Reads the value into the policy. 0, -EINVAL (and reading->why), or -ENOMEM. */
 	int (*parse)(const struct key *key, const char *text, struct reading *reading);
 	size_t field;		  /* offset in struct policy of what parse fills in */
 	const struct word *words; /* the values, where they are words */

@@ -122,16 +122,15 @@ static int read_time(struct span text, uint64_t *usec)
 
 int parse_timeout(const struct key *key, const char *text, struct reading *reading)
 {
-	char shown[PRINTABLE_SIZE];
 	uint64_t usec;
 
 	(void)key;
 	if (read_time(span_of(text), &usec) < 0)
-		return sentence_set(&reading->why, "%s is no time", printable(span_of(text), shown));
+		return -EINVAL;
 	if (usec == USEC_INFINITY)
 		return sentence_set(&reading->why, "a box must end one day");
 	if (usec / 1000 > UINT32_MAX)
-		return sentence_set(&reading->why, "%s is too long", printable(span_of(text), shown));
+		return sentence_set(&reading->why, "it is too long");
 	reading->policy->timeout_stop_ms = (uint32_t)(usec / 1000);
 	return 0;
 }
@@ -145,13 +144,6 @@ static int keep(const struct key *key, const char *text, struct reading *reading
 		return -ENOMEM;
 	memcpy((char *)reading->policy + key->field, &copy, sizeof(copy));
 	return 0;
-}
-
-static int refuse(const char *text, struct reading *reading)
-{
-	char shown[PRINTABLE_SIZE];
-
-	return sentence_set(&reading->why, "%s is not that", printable(span_of(text), shown));
 }
 
 int parse_size(struct span text, const char *suffixes, bool percent)
@@ -186,7 +178,7 @@ int parse_tasks(const struct key *key, const char *text, struct reading *reading
 	if (text[0] == '\0' || span_equal(rest, "infinity"))
 		return keep(key, text, reading);
 	if (parse_size(rest, "", true) < 0 || take_number(&rest, UINT64_MAX, &number) < 0 || number == 0)
-		return refuse(text, reading);
+		return -EINVAL;
 	return keep(key, text, reading);
 }
 
@@ -195,7 +187,7 @@ int parse_memory(const struct key *key, const char *text, struct reading *readin
 	struct span rest = span_of(text);
 
 	if (text[0] && !span_equal(rest, "infinity") && parse_size(rest, "KMGT", true) < 0)
-		return refuse(text, reading);
+		return -EINVAL;
 	return keep(key, text, reading);
 }
 
@@ -208,7 +200,7 @@ int parse_weight(const struct key *key, const char *text, struct reading *readin
 	if (text[0] == '\0' || (strstr(key->allowed, "idle") && span_equal(rest, "idle")))
 		return keep(key, text, reading);
 	if (take_number(&rest, 10000, &number) < 0 || number == 0 || rest.length > 0)
-		return refuse(text, reading);
+		return -EINVAL;
 	return keep(key, text, reading);
 }
 
@@ -217,6 +209,6 @@ int parse_runtime(const struct key *key, const char *text, struct reading *readi
 	uint64_t usec;
 
 	if (text[0] && read_time(span_of(text), &usec) < 0)
-		return refuse(text, reading);
+		return -EINVAL;
 	return keep(key, text, reading);
 }

@@ -17,8 +17,8 @@ static enum on_error on_error_of(const struct settings *settings)
 	struct policy policy = {.on_error = ON_ERROR_DENY};
 	struct sentence unused;
 
-	if (setting->wrong || settings_apply(NULL, key, &(struct setting){.text = setting->text},
-				      &sample_specifiers, &policy, &unused) < 0)
+	if (setting->wrong || setting->differs || !setting->text ||
+		settings_apply(key, setting->text, &sample_specifiers, &policy, &unused) < 0)
 		return ON_ERROR_DENY;
 	return policy.on_error;
 }
@@ -67,20 +67,26 @@ static void leave_alone(struct resolution *resolution, const char *reason)
 	resolution->verdict = VERDICT_NO_BOX;
 }
 
-/* Reads all settings into the policy; OnError first, because it says what becomes of a login if another is
- * wrong. */
+/* Reads all settings into the policy. */
 static int apply_all(const struct match *match, const struct settings *settings,
 	const struct specifiers *specifiers, struct resolution *resolution, struct sentence *why)
 {
-	for (size_t i = 0; i < n_keys; i++) {
-		int r = keys[i].matches ? 0
-					: settings_apply(match->config, &keys[i], &settings->of[i],
-						  specifiers, &resolution->policy, why);
+	const struct key *key = keys;
+	int r = 0;
 
+	for (; key < keys + n_keys; key++) {
+		const char *text = settings->of[key_index(key)].text;
+
+		if (!key->matches && text)
+			r = settings_apply(key, text, specifiers, &resolution->policy, why);
 		if (r < 0)
-			return r;
+			break;
 	}
-	return settings_agree(match->config, settings, &resolution->policy, why);
+	if (r == 0)
+		r = settings_agree(settings, &resolution->policy, &key, why);
+	if (r < 0)
+		settings_place(match->config, &settings->of[key_index(key)], why);
+	return r;
 }
 
 /* Whether any setting asks for this specifier. */

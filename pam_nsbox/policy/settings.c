@@ -1,5 +1,4 @@
 #include "settings.h"
-#include "../namespaces.h"
 #include "specifiers.h"
 #include "values.h"
 
@@ -70,17 +69,6 @@ static const char *ini_value(const void *dictionary, const struct key *key)
 	return iniparser_getstring(dictionary, name, NULL);
 }
 
-/* Whether iniparser and the index read the same. */
-static int check_agreement(const struct config *config, const struct section *section,
-	const struct entry *entry, const char *text, struct sentence *why)
-{
-	if (text && span_equal(entry->value, text))
-		return 0;
-	return sentence_set(why,
-		"%s:%u: iniparser reads the value of %s otherwise than it stands there; write it anew",
-		config->files[section->file].path, entry->line, entry->key->name);
-}
-
 /* The rows of which the section says something unusable, as bits. */
 static uint64_t wrong_rows(const struct config *config, const struct section *section)
 {
@@ -96,7 +84,8 @@ static uint64_t wrong_rows(const struct config *config, const struct section *se
 }
 
 /* Takes over the values of one section. Problems of entries are not said here: settings_read knows their
- * weight. */
+ * weight. 0, or -errno and why.
+ */
 static int take_section(const struct config *config, const struct section *section, struct settings *settings,
 	void **dictionary, struct sentence *why)
 {
@@ -115,12 +104,14 @@ static int take_section(const struct config *config, const struct section *secti
 		if (!entry->key)
 			continue;
 		setting = &settings->of[key_index(entry->key)];
-		*setting = (struct setting){ini_value(*dictionary, entry->key), section, entry->line,
-			(wrong >> key_index(entry->key)) & 1};
-		if (!setting->wrong && r == 0)
-			r = check_agreement(config, section, entry, setting->text, why);
+		*setting = (struct setting){.text = ini_value(*dictionary, entry->key),
+			.section = section,
+			.line = entry->line,
+			.wrong = (wrong >> key_index(entry->key)) & 1};
+		setting->differs =
+			!setting->wrong && (!setting->text || !span_equal(entry->value, setting->text));
 	}
-	return r;
+	return 0;
 }
 
 /* Whether a problem of [default] is made good by the deciding section: a bad value of a key that it
@@ -156,28 +147,37 @@ static int section_problem(const struct config *config, const struct section *se
 	return 0;
 }
 
+/* The first value that iniparser reads otherwise than it stands there. */
+static int find_difference(const struct config *config, const struct settings *settings, struct sentence *why)
+{
+	for (size_t i = 0; i < n_keys; i++)
+		if (settings->of[i].differs) {
+			sentence_set(why, SETTINGS_DIFFER, keys[i].name);
+			settings_place(config, &settings->of[i], why);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 int settings_read(const struct config *config, const struct section *section, struct settings *settings,
 	struct sentence *why)
 {
 	const struct section *base =
 		config->default_section == SIZE_MAX ? NULL : &config->sections[config->default_section];
-	struct sentence unused;
-	int r = 0, r2;
+	int r = 0;
 
 	memset(settings, 0, sizeof(*settings));
 	for (size_t i = 0; i < n_keys; i++)
 		settings->of[i].text = keys[i].built_in;
 	if (base)
 		r = take_section(config, base, settings, &settings->dictionaries[0], why);
-	if (section && section != base) {
-		r2 = take_section(config, section, settings, &settings->dictionaries[1], r ? &unused : why);
-		r = r ? r : r2;
-	}
-	if (section && r == 0)
+	if (r == 0 && section && section != base)
+		r = take_section(config, section, settings, &settings->dictionaries[1], why);
+	if (r == 0 && section)
 		r = section_problem(config, section, section, why);
-	if (base && base != section && r == 0)
+	if (r == 0 && base && base != section)
 		r = section_problem(config, base, section, why);
-	return r;
+	return r == 0 ? find_difference(config, settings, why) : r;
 }
 
 void settings_free(struct settings *settings)
@@ -187,55 +187,55 @@ void settings_free(struct settings *settings)
 			iniparser_freedict(settings->dictionaries[i]);
 }
 
-int settings_apply(const struct config *config, const struct key *key, const struct setting *setting,
-	const struct specifiers *specifiers, struct policy *policy, struct sentence *why)
+int settings_apply(const struct key *key, const char *text, const struct specifiers *specifiers,
+	struct policy *policy, struct sentence *why)
 {
 	struct reading reading = {.policy = policy, .specifiers = specifiers};
-	int r;
+	char shown[PRINTABLE_SIZE];
+	int r = key->parse(key, text, &reading);
 
-	if (!setting->text)
-		return 0;
-	r = key->parse(key, setting->text, &reading);
 	if (r == -ENOMEM)
 		sentence_set(why, "there is no memory for the value of %s", key->name);
-	else if (r < 0 && setting->section)
-		sentence_set(why, "%s:%u: the value of %s is not valid: %s; expected %s",
-			config->files[setting->section->file].path, setting->line, key->name,
-			reading.why.text, key->allowed);
 	else if (r < 0)
-		sentence_set(why, "the built-in value %s of %s does not fit: %s", setting->text, key->name,
-			reading.why.text);
+		sentence_set(why, "the value %s of %s is not valid%s%s; expected %s",
+			printable(span_of(text), shown), key->name, reading.why.text[0] ? ": " : "",
+			reading.why.text, key->allowed);
 	return r;
 }
 
-/* Says that a setting needs a namespace which the box does not get. */
-static int needs(const struct config *config, const struct setting *setting, const char *what,
-	const char *kind, struct sentence *why)
+void settings_place(const struct config *config, const struct setting *setting, struct sentence *why)
 {
+	struct sentence what = *why;
+
 	if (setting->section)
-		return sentence_set(why, "%s:%u: %s needs %s among Namespaces",
-			config->files[setting->section->file].path, setting->line, what, kind);
-	return sentence_set(why, "%s needs %s among Namespaces", what, kind);
+		sentence_set(why, "%s:%u: %s", config->files[setting->section->file].path, setting->line,
+			what.text);
 }
 
-int settings_agree(const struct config *config, const struct settings *settings, const struct policy *policy,
+/* Whether the row asks for something that is mounted. */
+static bool mounts(const struct key *key, const struct settings *settings, const struct policy *policy)
+{
+	const char *text = settings->of[key_index(key)].text;
+
+	if (key->field == offsetof(struct policy, private_tmp))
+		return policy->private_tmp != PRIVATE_TMP_NO;
+	return text && text[0] &&
+	       (key->parse == parse_paths || key->parse == parse_binds || key->parse == parse_temporary);
+}
+
+int settings_agree(const struct settings *settings, const struct policy *policy, const struct key **key,
 	struct sentence *why)
 {
 	if (!policy->enabled || (policy->namespaces & CLONE_NEWNS))
 		return 0;
-	for (size_t i = 0; i < n_keys; i++) {
-		const struct setting *setting = &settings->of[i];
-		bool mounts = keys[i].parse == parse_paths || keys[i].parse == parse_binds ||
-			      keys[i].parse == parse_temporary;
-
-		if ((mounts && setting->text && setting->text[0]) ||
-			(&keys[i] == key_find(span_of("PrivateTmp")) &&
-				policy->private_tmp != PRIVATE_TMP_NO))
-			return needs(config, setting, keys[i].name, "mount", why);
-	}
+	for (*key = keys; *key < keys + n_keys; ++*key)
+		if (mounts(*key, settings, policy))
+			return sentence_set(why, "%s needs mount among Namespaces", (*key)->name);
+	*key = key_find(span_of("Namespaces"));
 	if (policy->namespaces & CLONE_NEWPID)
-		return needs(config, &settings->of[key_index(key_find(span_of("Namespaces")))],
-			"pid, whose /proc must not be the host's,", "mount", why);
+		return sentence_set(why,
+			"Namespaces has pid without mount, so the box would see the host's /proc; add "
+			"mount");
 	return 0;
 }
 

@@ -9,11 +9,15 @@
 
 #include "config.h"
 
+/* What is said of a setting that differs, with the key's name. */
+#define SETTINGS_DIFFER "iniparser reads the value of %s otherwise than it stands there; write it anew"
+
 struct setting {
 	const char *text;	       /* NULL: the policy is silent */
 	const struct section *section; /* where it comes from; NULL: built in */
 	uint32_t line;
-	bool wrong; /* the section says something that cannot be used */
+	bool wrong;   /* the section says something that cannot be used */
+	bool differs; /* iniparser and the index do not agree on it */
 };
 
 struct settings {
@@ -21,25 +25,28 @@ struct settings {
 	void *dictionaries[2];	     /* iniparser's, which own the texts */
 };
 
-/* Fills in the settings of a section (NULL: [default] alone). 0, -EINVAL with the first problem that must
- * refuse the login, or another -errno with why. Whatever it returns, of[] is filled in as far as it is known,
+/* Fills in the settings of a section (NULL: [default] alone). 0, or -errno with the first problem that must
+ * refuse the login, as "file:line: sentence". Whatever it returns, of[] is filled in as far as it is known,
  * and settings_free must follow.
  */
 int settings_read(const struct config *config, const struct section *section, struct settings *settings,
 	struct sentence *why);
 void settings_free(struct settings *settings);
 
-/* Reads one setting into the policy; 0, or -errno and why, with file and line. */
-int settings_apply(const struct config *config, const struct key *key, const struct setting *setting,
-	const struct specifiers *specifiers, struct policy *policy, struct sentence *why);
+/* Reads a text (not NULL) into the policy. 0, or -errno and a sentence without its place. */
+int settings_apply(const struct key *key, const char *text, const struct specifiers *specifiers,
+	struct policy *policy, struct sentence *why);
 
-/* What no single value shows: keys that need what another key leaves out. 0, or -EINVAL and why, with file
- * and line.
+/* What no single value shows: a key that needs what another one leaves out. 0, or -EINVAL, the row whose
+ * setting is to blame, and a sentence without its place.
  */
-int settings_agree(const struct config *config, const struct settings *settings, const struct policy *policy,
+int settings_agree(const struct settings *settings, const struct policy *policy, const struct key **key,
 	struct sentence *why);
 
-/* Frees what a policy's settings own. */
+/* Puts "file:line: " before a sentence about a setting; one that is built in has no place. */
+void settings_place(const struct config *config, const struct setting *setting, struct sentence *why);
+
+/* Frees what a policy owns. */
 void settings_free_policy(struct policy *policy);
 
 /* FNV-1a over names and texts of all settings, before specifiers. */

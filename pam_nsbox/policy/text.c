@@ -131,7 +131,10 @@ const char *printable(struct span span, char buf[PRINTABLE_SIZE])
 	while (span.length > 0 && used + 4 + 3 + 2 <= PRINTABLE_SIZE) {
 		unsigned char c = (unsigned char)span.at[0];
 
-		if (c < ' ' || c > '~' || c == '\\' || c == '"') {
+		if (c == '\\' || c == '"') {
+			buf[used++] = '\\';
+			buf[used++] = (char)c;
+		} else if (c < ' ' || c > '~') {
 			buf[used++] = '\\';
 			buf[used++] = 'x';
 			buf[used++] = hex[c >> 4];

@@ -62,7 +62,8 @@ char *span_dup(struct span span);
  */
 void *array_append(void *array_pointer, size_t *count, size_t size);
 
-/* The text between quotation marks, for a message: what is no printable ASCII becomes \xHH, what is too long
+/* The text between quotation marks, for a message: what is no printable ASCII becomes \xHH, a mark or
+ * backslash gets a backslash, what is too long
  * ends in "...". buf holds PRINTABLE_SIZE bytes and is returned.
  */
 const char *printable(struct span span, char buf[PRINTABLE_SIZE]);

@@ -31,8 +31,6 @@ int parse_match(const struct key *key, const char *text, struct reading *reading
 
 int parse_word(const struct key *key, const char *text, struct reading *reading)
 {
-	char shown[PRINTABLE_SIZE];
-
 	for (const struct word *word = key->words; word->word; word++)
 		if (span_equal_ignoring_case(span_of(text), word->word)) {
 			memcpy(field_of(key, reading), &word->value, sizeof(word->value));
@@ -42,7 +40,7 @@ int parse_word(const struct key *key, const char *text, struct reading *reading)
 		span_equal_ignoring_case(span_of(text), "shared"))
 		return sentence_set(&reading->why, "with shared propagation what is mounted in the box would "
 						   "be mounted on the host too");
-	return sentence_set(&reading->why, "%s is none of its words", printable(span_of(text), shown));
+	return -EINVAL;
 }
 
 _Static_assert(sizeof(enum scope) == sizeof(unsigned int), "parse_word fills in enums");
@@ -52,14 +50,13 @@ int parse_boolean(const struct key *key, const char *text, struct reading *readi
 	/* As systemd.syntax(7) has them. */
 	static const struct word booleans[] = {{"yes", 1}, {"no", 0}, {"true", 1}, {"false", 0}, {"on", 1},
 		{"off", 0}, {"1", 1}, {"0", 0}, {"y", 1}, {"n", 0}, {"t", 1}, {"f", 0}, {NULL, 0}};
-	char shown[PRINTABLE_SIZE];
 
 	for (const struct word *word = booleans; word->word; word++)
 		if (span_equal_ignoring_case(span_of(text), word->word)) {
 			*(bool *)field_of(key, reading) = word->value;
 			return 0;
 		}
-	return sentence_set(&reading->why, "%s is neither", printable(span_of(text), shown));
+	return -EINVAL;
 }
 
 int parse_namespaces(const struct key *key, const char *text, struct reading *reading)

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -162,21 +163,48 @@ static int change_directory(const char *path)
 	return result;
 }
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* setns(2) puts the process at the root of the mount namespace, which is not where a caller in a chroot was. */
+static int check_root(struct box *box, const struct stat *before, int root, struct box_failure *failure)
+{
+	struct box_failure ignored;
+	struct stat after;
+	int result = stat("/", &after) < 0 ? -errno : 0;
+
+	if (result == 0 && is_same_file(before, &after))
+		return 0;
+	fail(failure, "root", "the caller runs in a chroot", result < 0 ? result : -EXDEV);
+	go_back(box, &ignored);
+	if (fchdir(root) < 0 || chroot(".") < 0 || (box->directory >= 0 && fchdir(box->directory) < 0))
+		fail(failure, "root", "the caller's root could not be restored", -errno);
+	return -EXDEV;
+}
+
 /* One setns(2) for all namespaces: the kernel does all of it or nothing. In a thread, the file-system context is split
  * off first; otherwise the call would fail, or move root and directory of every thread.
  */
 static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
 {
+	bool with_mounts = (namespaces & CLONE_NEWNS) != 0;
+	cleanup_fd int root = with_mounts ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct box_failure ignored;
+	struct stat before;
 	int result;
 
-	if ((namespaces & CLONE_NEWNS) && unshare(CLONE_FS) < 0)
-		return fail(failure, "enter", "CLONE_FS", -errno);
+	if (with_mounts && (root < 0 || fstat(root, &before) < 0 || unshare(CLONE_FS) < 0))
+		return fail(failure, "enter", "/", -errno);
 	if (setns(box->self, namespaces) < 0)
 		return fail(failure, "enter", "", -errno);
 	box->namespaces = namespaces;
-	if (!(namespaces & CLONE_NEWNS) || strcmp(directory, "/") == 0)
+	if (!with_mounts)
 		return 0;
+	result = check_root(box, &before, root, failure);
+	if (result < 0 || strcmp(directory, "/") == 0)
+		return result;
 	result = change_directory(directory);
 	if (result < 0) {
 		fail(failure, "directory", directory, result);
@@ -201,11 +229,12 @@ static void give_lease_back(const struct box *box)
 
 /* --- making a box --- */
 
-/* What the intermediate process is given; it is in the caller's memory. */
+/* The making of a holder. It is over, for the caller, when the intermediate process has been waited for. */
 struct birth {
-	struct inside *inside;
-	char *stack_top; /* the holder's */
-	int flags;
+	struct inside inside;
+	char *stacks; /* the holder's, and above it the intermediate process's */
+	pid_t intermediate;
+	sigset_t signals; /* the caller's mask before */
 };
 
 static int holder_main(void *data)
@@ -220,7 +249,8 @@ static int holder_main(void *data)
 static int intermediate_main(void *data)
 {
 	struct birth *birth = data;
-	struct inside *inside = birth->inside;
+	struct inside *inside = &birth->inside;
+	const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | inside->policy->namespaces;
 	pid_t parent;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -228,7 +258,7 @@ static int intermediate_main(void *data)
 	parent = getppid(); /* 0: the caller makes its children in another PID namespace than its own */
 	if (parent != inside->parent && parent != 0)
 		_exit(1);
-	if (clone(holder_main, birth->stack_top, CLONE_VM | CLONE_VFORK | SIGCHLD | birth->flags, inside) < 0) {
+	if (clone(holder_main, birth->stacks + STACK_SIZE, flags, inside) < 0) {
 		inside->failure.step = "clone";
 		inside->failure.error = errno;
 	}
@@ -253,42 +283,55 @@ static bool end_holder(int connection, int64_t box_key)
 }
 
 /* Makes the holder, and waits for its reply as nsbox-init. inside->failure tells what went wrong before that. Signals
- * are blocked, in the caller too: a handler of the caller's would run in the holder, on the caller's memory.
+ * are blocked, in the caller too, until end_birth(): a handler of the caller's would run in the holder, on the caller's
+ * memory. holders_end is closed in any case.
  */
-static int give_birth(struct inside *inside, int connection, int holders_end, struct lease_reply *reply, int *self)
+static int give_birth(struct birth *birth, int connection, int holders_end, struct lease_reply *reply, int *self)
 {
-	char *stacks = mmap(NULL, STACK_SIZE + INTERMEDIATE_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-	struct birth birth = {
-		.inside = inside,
-		.stack_top = stacks + STACK_SIZE,
-		.flags = inside->policy->namespaces,
-	};
-	sigset_t all, before;
-	pid_t intermediate;
+	sigset_t all;
 	int result;
 
-	if (stacks == MAP_FAILED)
+	birth->stacks = mmap(NULL, STACK_SIZE + INTERMEDIATE_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	if (birth->stacks == MAP_FAILED) {
+		birth->stacks = NULL;
+		close(holders_end);
 		return -errno;
-	inside->parent = getpid();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
-	intermediate = clone(intermediate_main, stacks + STACK_SIZE + INTERMEDIATE_SIZE, CLONE_VM, &birth);
-	result = intermediate < 0 ? -errno : 0;
-	close(holders_end); /* so that the holder's end is the last, and its closing can be seen */
-	if (result == 0) {
-		result = live_receive(connection, reply, self);
-		if (result < 0)
-			kill(intermediate, SIGKILL);
-		waitpid(intermediate, NULL, __WALL);
-		if (result < 0 && !end_holder(connection, inside->box_key))
-			stacks = NULL;
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (stacks)
-		munmap(stacks, STACK_SIZE + INTERMEDIATE_SIZE);
+	birth->inside.parent = getpid();
+	birth->inside.connection = holders_end;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &birth->signals);
+	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
+	birth->intermediate =
+		clone(intermediate_main, birth->stacks + STACK_SIZE + INTERMEDIATE_SIZE, CLONE_VM, birth);
+	result = birth->intermediate < 0 ? -errno : 0;
+	close(holders_end); /* so that the holder's end is the last, and its closing can be seen */
+	if (result < 0)
+		return result;
+	result = live_receive(connection, reply, self);
+	if (result < 0) {
+		kill(birth->intermediate, SIGKILL);
+		waitpid(birth->intermediate, NULL, __WALL);
+		birth->intermediate = -1;
+		if (!end_holder(connection, birth->inside.box_key))
+			birth->stacks = NULL;
+	}
 	return result;
+}
+
+/* The intermediate process ends while nsbox-init starts; waiting for it is left to the end of the opening, when it has
+ * nothing left to do.
+ */
+static void end_birth(struct birth *birth)
+{
+	if (!birth->stacks)
+		return;
+	if (birth->intermediate > 0)
+		waitpid(birth->intermediate, NULL, __WALL);
+	sigprocmask(SIG_SETMASK, &birth->signals, NULL);
+	munmap(birth->stacks, STACK_SIZE + INTERMEDIATE_SIZE);
+	birth->stacks = NULL;
 }
 
 /* The host's hosts file and a line for the box's name, so that sudo and others can resolve it. *text is the caller's to
@@ -354,51 +397,61 @@ struct opening {
 	int lease_holder; /* pidfd of the caller */
 	struct lease_request lease;
 	struct lease_reply reply;
+	struct birth birth;
 };
+
+static int prepare(struct opening *opening, char **hosts, struct box_failure *failure)
+{
+	const struct box_request *request = opening->request;
+	struct inside *inside = &opening->birth.inside;
+	int result = make_hosts(request->policy, hosts, &inside->hosts_size);
+
+	if (result < 0)
+		return fail(failure, "hosts", "/etc/hosts", result);
+	inside->request = request;
+	inside->policy = request->policy;
+	inside->box_key = live_box_key(request->id);
+	inside->scope_key = opening->scope_key;
+	inside->directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory;
+	inside->real_uid = getuid();
+	inside->hosts = *hosts;
+	result = paths_plan_make(request->policy, request->account, *hosts != NULL, &inside->plan);
+	if (result == 0)
+		result = paths_make_user_tmp(&inside->plan);
+	return result < 0 ? fail(failure, "paths", USER_TMP_DIRECTORY, result) : 0;
+}
 
 static int create(struct opening *opening, struct box_failure *failure)
 {
-	const struct policy *policy = opening->request->policy;
-	struct inside inside = {
-		.request = opening->request,
-		.policy = policy,
-		.box_key = live_box_key(opening->request->id),
-		.scope_key = opening->scope_key,
-		.directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory,
-		.real_uid = getuid(),
-	};
-	int ends[2];
+	struct inside *inside = &opening->birth.inside;
+	int ends[2] = {-1, -1};
 	char *hosts = NULL;
-	int result = make_hosts(policy, &hosts, &inside.hosts_size);
+	int result;
 
-	inside.hosts = hosts;
-	if (result < 0)
-		return fail(failure, "hosts", "/etc/hosts", result);
-	result = paths_plan_make(policy, opening->request->account, hosts != NULL, &inside.plan);
-	if (result == 0)
-		result = paths_make_user_tmp(&inside.plan);
-	if (result < 0)
-		fail(failure, "paths", USER_TMP_DIRECTORY, result);
+	memset(&opening->birth, 0, sizeof(opening->birth));
+	result = prepare(opening, &hosts, failure);
 	if (result == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		result = fail(failure, "clone", "", -errno);
 	if (result == 0) {
 		/* Sent before there is anybody to receive it: nsbox-init finds its first request waiting. */
 		result = live_send(ends[0], &opening->lease, opening->lease_holder);
-		inside.connection = ends[1];
 		if (result == 0)
-			result = give_birth(&inside, ends[0], ends[1], &opening->reply, &opening->box->self);
+			result = give_birth(
+				&opening->birth, ends[0], ends[1], &opening->reply, &opening->box->self);
 		else
 			close(ends[1]);
+		if (result < 0)
+			end_birth(&opening->birth);
 		close(ends[0]);
-		if (result < 0 && inside.failure.step) {
-			*failure = inside.failure;
-			result = -inside.failure.error;
+		if (result < 0 && inside->failure.step) {
+			*failure = inside->failure;
+			result = -inside->failure.error;
 		} else if (result < 0) {
 			fail(failure, "ready", opening->request->init, result);
 		}
 	}
 	free(hosts);
-	paths_plan_free(&inside.plan);
+	paths_plan_free(&inside->plan);
 	return result;
 }
 
@@ -522,6 +575,7 @@ int box_open(const struct box_request *request, struct box **box, struct box_ent
 	opening->lease.operation = LEASE_JOIN;
 	fill_record(request, opening->scope_key, &opening->lease.record);
 	result = open_into(opening, entry, failure);
+	end_birth(&opening->birth);
 	if (result < 0) {
 		box_free(*box);
 		*box = NULL;

@@ -17,6 +17,7 @@ static const char *const outside_steps[][2] = {
 	{"hosts", "reads the hosts file"},
 	{"join", "joins the box of the scope"},
 	{"enter", "enters the box"},
+	{"root", "makes sure that the caller is not in a chroot"},
 	{"leave", "goes back to the caller's own namespaces"},
 	{"capabilities", "drops capabilities from the bounding set"},
 	{"no-new-privileges", "sets no_new_privs"},

@@ -79,26 +79,6 @@ static int run_session(struct inside *inside)
 	return fd < 0 ? fd : place_fd(inside, fd, INIT_FD_SELF);
 }
 
-/* A caller in a chroot would leave it by setns(2), which puts it at the root of the mount namespace. Entering the
- * namespace that one is in does the same to this process: if that moves its root, refuse.
- */
-static int run_root(struct inside *inside)
-{
-	struct stat before, after;
-	int result;
-
-	if (!has(inside, CLONE_NEWNS))
-		return 0;
-	if (stat("/", &before) < 0)
-		return -errno;
-	result = setns(INIT_FD_SELF, CLONE_NEWNS) < 0 || stat("/", &after) < 0 ? -errno : 0;
-	if (result < 0)
-		return result;
-	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
-		return inside_fail(inside, "the caller runs in a chroot", -EXDEV);
-	return 0;
-}
-
 static int run_propagation(struct inside *inside)
 {
 	bool is_private = inside->policy->propagation == PROPAGATION_RPRIVATE;
@@ -152,18 +132,6 @@ static bool needs_procfs(const struct inside *inside)
 		       inside->policy->proc_subset != PROC_SUBSET_ALL);
 }
 
-/* The host's procfs would stay reachable under a new one. With its submounts it can only be detached, and there may be
- * several on top of each other. rslave: this does not reach the host.
- */
-static int run_old_procfs(struct inside *inside)
-{
-	if (!needs_procfs(inside))
-		return 0;
-	while (umount2("/proc", MNT_DETACH) == 0)
-		;
-	return errno == EINVAL ? 0 : inside_fail(inside, "/proc", -errno); /* EINVAL: not a mount point (any more) */
-}
-
 static int write_hosts(struct inside *inside)
 {
 	cleanup_fd int fd = openat(INIT_FD_STORE, STORE_HOSTS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -192,19 +160,18 @@ static int fill_store(struct inside *inside)
 	return inside->hosts ? write_hosts(inside) : 0;
 }
 
-/* The file system of the box's own. Where a new procfs follows, it stays mounted under that one: a detached mount
- * cannot be cloned from before Linux 6.15, and to detach it later would cost an RCU grace period. Elsewhere it is
- * mounted on LIVE_DIRECTORY, which nobody but root can see into, until run_store_away().
+/* The file system of the box's own. It is mounted on LIVE_DIRECTORY, into which nobody but root can see, because a
+ * detached mount cannot be cloned from before Linux 6.15. Without a mount namespace nothing is cloned from it.
  */
 static int run_store(struct inside *inside)
 {
-	const char *place = needs_procfs(inside) ? "/proc" : LIVE_DIRECTORY;
 	int fd;
 
 	if (has(inside, CLONE_NEWNS)) {
-		if (mount("nsbox", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=10%,nr_inodes=400k") < 0)
-			return inside_fail(inside, place, -errno);
-		fd = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (mount("nsbox", LIVE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV,
+			    "mode=0700,size=10%,nr_inodes=400k") < 0)
+			return inside_fail(inside, LIVE_DIRECTORY, -errno);
+		fd = open(LIVE_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	} else {
 		cleanup_fd int fs = sys_fsopen("tmpfs");
 
@@ -222,6 +189,29 @@ static int run_store(struct inside *inside)
 	if (fd < 0 || fchdir(INIT_FD_STORE) < 0)
 		return fd < 0 ? fd : -errno;
 	return fill_store(inside);
+}
+
+/* The host's procfs would stay reachable under a new one, and so would any that lies under it. With their submounts they
+ * can only be detached, for which the kernel waits until no CPU can be looking at them (measured: 40 us on an idle
+ * machine, a millisecond on a busy one). So they are moved aside, into the box's own file system, and nsbox-init
+ * detaches them when it has answered; that file system then takes their place, where the new procfs will cover it.
+ */
+static int run_old_procfs(struct inside *inside)
+{
+	char name[] = LEASE_OLD_PROCFS "0";
+	int result = 0;
+
+	if (!needs_procfs(inside))
+		return 0;
+	for (; name[sizeof(name) - 2] <= '9' && result == 0; name[sizeof(name) - 2]++) {
+		if (mkdirat(INIT_FD_STORE, name, 0700) < 0)
+			return inside_fail(inside, name, -errno);
+		result = sys_move_mount(AT_FDCWD, "/proc", INIT_FD_STORE, name, 0);
+	}
+	if (result != -EINVAL) /* EINVAL: not a mount point (any more) */
+		return inside_fail(inside, "/proc", result == 0 ? -ELOOP : result);
+	result = sys_move_mount(INIT_FD_STORE, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
+	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }
 
 /* The socket is there before the box is registered: whoever finds the box can connect, and waits for nsbox-init. */
@@ -284,8 +274,8 @@ static int detach_foreign_procfs(const struct mount_entry *entry, void *data)
 {
 	struct inside *inside = data;
 
-	if (!entry->is_proc || strcmp(entry->path, "/proc") == 0)
-		return 0;
+	if (strncmp(entry->path, "/proc", 5) == 0 && (entry->path[5] == '\0' || entry->path[5] == '/'))
+		return 0; /* the new one, or an old one moved aside */
 	if (umount2(entry->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
 		return inside_fail(inside, entry->path, -errno);
 	return 0;
@@ -296,7 +286,7 @@ static int run_other_procfs(struct inside *inside)
 {
 	if (!has(inside, CLONE_NEWNS) || !has(inside, CLONE_NEWPID))
 		return 0;
-	return mounts_each(INIT_FD_PROC, detach_foreign_procfs, inside);
+	return mounts_each_procfs(INIT_FD_PROC, detach_foreign_procfs, inside);
 }
 
 static int run_paths(struct inside *inside)
@@ -382,13 +372,12 @@ const struct inside_step inside_steps[] = {
 	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},
 	{"descriptors", run_descriptors, "closes every descriptor of the caller's", BY_EXIT},
 	{"session", run_session, "leaves the caller's terminal and process group", BY_EXIT},
-	{"root", run_root, "makes sure that the caller is not in a chroot", BY_EXIT},
 	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
 	{"init", run_init, "opens nsbox-init", BY_EXIT},
 	{"registry", run_registry, "opens the register of boxes", BY_EXIT},
 	{"log", run_log, "connects to the system log, if there is one", BY_EXIT},
-	{"old-procfs", run_old_procfs, "detaches the host's procfs", BY_NAMESPACE},
 	{"store", run_store, "makes the box's own file system, and a hosts file in it", BY_NAMESPACE},
+	{"old-procfs", run_old_procfs, "moves the host's procfs aside", BY_NAMESPACE},
 	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},
 	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},

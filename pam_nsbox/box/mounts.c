@@ -42,31 +42,32 @@ struct mount_status {
 	char strings[PATH_MAX];
 };
 
-static int each_by_statmount(int (*visit)(const struct mount_entry *entry, void *data), void *data)
+/* What mask asks of one mount, or a negative errno. ENOENT: gone meanwhile. EPERM: not under our root. */
+static int ask(uint64_t mount_id, uint64_t mask, struct mount_status *status)
+{
+	const struct mount_id_request request = {.size = sizeof(request), .mount_id = mount_id, .param = mask};
+	int result = kernel_call(SYS_statmount, &request, status, sizeof(*status), 0);
+
+	return result == 0 && (status->mask & mask) != mask ? -ENOENT : result;
+}
+
+static int each_procfs_by_statmount(int (*visit)(const struct mount_entry *entry, void *data), void *data)
 {
 	struct mount_id_request list = {.size = sizeof(list), .mount_id = LIST_FROM_ROOT};
+	struct mount_status status; /* the kernel fills in what it is asked for */
 	uint64_t ids[128];
 	int count;
 
 	while ((count = kernel_call(SYS_listmount, &list, ids, 128, 0)) > 0) {
 		for (int i = 0; i < count; i++) {
-			struct mount_id_request one = {
-				.size = sizeof(one),
-				.mount_id = ids[i],
-				.param = STATMOUNT_SB_BASIC | STATMOUNT_MNT_POINT,
-			};
-			struct mount_status status; /* the kernel fills in what it was asked for */
-			int result = kernel_call(SYS_statmount, &one, &status, sizeof(status), 0);
+			struct mount_entry entry = {.is_proc = true};
+			int result;
 
-			/* ENOENT: gone meanwhile. EPERM: not under our root. EOVERFLOW: longer than a path can be. */
-			if (result < 0 || (status.mask & one.param) != one.param)
+			if (ask(ids[i], STATMOUNT_SB_BASIC, &status) < 0 || status.sb_magic != PROC_SUPER_MAGIC)
 				continue;
-
-			struct mount_entry entry = {
-				.path = status.strings + status.mnt_point,
-				.is_proc = status.sb_magic == PROC_SUPER_MAGIC,
-			};
-
+			if (ask(ids[i], STATMOUNT_MNT_POINT, &status) < 0)
+				continue;
+			entry.path = status.strings + status.mnt_point;
 			result = visit(&entry, data);
 			if (result != 0)
 				return result;
@@ -121,7 +122,7 @@ bool mounts_parse_line(char *line, struct mount_entry *entry)
 	return true;
 }
 
-static int each_by_mountinfo(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data)
+int mounts_each(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data)
 {
 	char text[3 * PATH_MAX]; /* a root, a mount point and options */
 	size_t used = 0;
@@ -158,9 +159,22 @@ static int each_by_mountinfo(int proc, int (*visit)(const struct mount_entry *en
 	return size < 0 ? -errno : 0;
 }
 
-int mounts_each(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data)
-{
-	int result = each_by_statmount(visit, data);
+struct only_procfs {
+	int (*visit)(const struct mount_entry *entry, void *data);
+	void *data;
+};
 
-	return result == -ENOSYS ? each_by_mountinfo(proc, visit, data) : result;
+static int visit_procfs(const struct mount_entry *entry, void *data)
+{
+	const struct only_procfs *only = data;
+
+	return entry->is_proc ? only->visit(entry, only->data) : 0;
+}
+
+int mounts_each_procfs(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data)
+{
+	struct only_procfs only = {.visit = visit, .data = data};
+	int result = each_procfs_by_statmount(visit, data);
+
+	return result == -ENOSYS ? mounts_each(proc, visit_procfs, &only) : result;
 }

@@ -382,6 +382,13 @@ static int make_overlay(const struct applied *applied, const char *path, unsigne
 	return make_file_system("overlay", options, NULL);
 }
 
+static bool is_there(const char *path)
+{
+	cleanup_fd int fd = paths_open(path, 0);
+
+	return fd != -ENOENT;
+}
+
 /* Takes or makes what will lie at the node's path, detached from the tree. Content that is the same as before is taken
  * by take_same().
  */
@@ -390,6 +397,9 @@ static int take(const struct applied *applied, struct path_node *node, unsigned 
 	struct stat st;
 	cleanup_fd int fd = -1;
 
+	/* To make a mount that finds no place costs far more than to look first. */
+	if (node->optional && node->above < 0 && !is_there(node->path))
+		return -ENOENT;
 	switch (node->content) {
 	case CONTENT_SAME: return -1;
 	case CONTENT_BIND: return clone_path(node->source, node->recursive);

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -35,7 +36,6 @@ struct box {
 	int waiting;	     /* the epoll instance */
 	int signals;
 	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
-	bool first_pending;  /* its maker has not spoken yet */
 	bool has_record;     /* its maker has introduced himself */
 	bool is_pid_1;	     /* the box has a PID namespace: all its processes can be counted and signalled */
 	bool has_log;	     /* INIT_FD_LOG is there */
@@ -256,7 +256,7 @@ static int settle(struct box *box)
 	if (box->stop_now)
 		end(box);
 	if (box->state != BOX_STOPPING) {
-		if ((box->n_leases > 0 || box->first_pending) && !box->stop_requested) {
+		if (box->n_leases > 0 && !box->stop_requested) {
 			box->state = BOX_LIVE;
 			watch_process(box, -1);
 			return -1;
@@ -391,8 +391,6 @@ static void serve(struct box *box, int client)
 	uint32_t operation = receive(box, client, &pidfd);
 	bool joined = false;
 
-	if (client == INIT_FD_CONNECTION)
-		box->first_pending = false;
 	if (operation == LEASE_JOIN) {
 		answer.error = add_lease(box, pidfd);
 		joined = answer.error == 0;
@@ -470,6 +468,21 @@ static void read_signal(struct box *box)
 
 /* --- */
 
+/* The host's procfs, which the set-up moved out of everybody's sight. The kernel waits for all CPUs before it lets a
+ * mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not live.
+ */
+static void detach_old_procfs(const struct box *box)
+{
+	char name[] = LEASE_OLD_PROCFS "0";
+
+	for (; name[sizeof(name) - 2] <= '9'; name[sizeof(name) - 2]++)
+		if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0) {
+			if (errno != EINVAL && errno != ENOENT)
+				end(box);
+			return;
+		}
+}
+
 /* It needs to signal other users' processes, and nothing else. */
 static void drop_privileges(void)
 {
@@ -514,7 +527,7 @@ static void handle(struct box *box, enum waited what, int fd)
 int main(void)
 {
 	/* Static: it shares a page with the C library's data, and saves one of the stack. */
-	static struct box box = {.state = BOX_LIVE, .process = -1, .first_pending = true};
+	static struct box box = {.state = BOX_LIVE, .process = -1};
 	bool is_there[INIT_FDS];
 
 	/* Before anything opens a descriptor of its own. */
@@ -529,10 +542,12 @@ int main(void)
 	box.has_proc = is_there[INIT_FD_PROC];
 	box.waiting = epoll_create1(EPOLL_CLOEXEC);
 	box.signals = open_signals();
-	drop_privileges();
 	if (!wait_for(&box, box.signals, WAITED_SIGNALS) || !wait_for(&box, INIT_FD_LISTEN, WAITED_LISTEN) ||
 		!wait_for(&box, INIT_FD_CONNECTION, WAITED_CLIENT))
 		return 1;
+	serve(&box, INIT_FD_CONNECTION);
+	detach_old_procfs(&box);
+	drop_privileges();
 
 	for (;;) {
 		struct epoll_event event;

@@ -521,14 +521,19 @@ static int acquire(struct opening *opening, struct box_entry *entry, struct box_
 	return result;
 }
 
+/* The byte of the scope that the policy shares, or -1 for a box of the login's own. */
 static int64_t scope_key(const struct box_request *request)
 {
-	switch (request->policy->scope) {
-	case SCOPE_LOGIN: return -1;
-	case SCOPE_USER: return live_scope_key(SCOPE_USER, request->account->name);
-	case SCOPE_POLICY: return live_scope_key(SCOPE_POLICY, request->policy->name);
-	}
-	return -1;
+	const struct policy *policy = request->policy;
+	struct stat mount, pid;
+	struct live_place place;
+
+	if (policy->scope == SCOPE_LOGIN || stat("/proc/thread-self/ns/mnt", &mount) < 0 ||
+		stat("/proc/thread-self/ns/pid", &pid) < 0)
+		return -1;
+	place = (struct live_place){.mount = mount.st_ino, .pid = pid.st_ino};
+	return live_scope_key(
+		policy->scope, policy->scope == SCOPE_USER ? request->account->name : policy->name, &place);
 }
 
 static int open_into(struct opening *opening, struct box_entry *entry, struct box_failure *failure)

@@ -47,9 +47,13 @@ int64_t live_box_key(const char *id)
 	return (int64_t)(hash(0, id) % (uint64_t)(LAST_KEY - BOX_KEYS)) + BOX_KEYS;
 }
 
-int64_t live_scope_key(enum scope scope, const char *name)
+int64_t live_scope_key(enum scope scope, const char *name, const struct live_place *place)
 {
-	return (int64_t)(hash((uint64_t)scope + 1, name) % (uint64_t)BOX_KEYS);
+	char prefix[64];
+
+	snprintf(prefix, sizeof(prefix), "%d %llu %llu ", (int)scope, (unsigned long long)place->mount,
+		(unsigned long long)place->pid);
+	return (int64_t)(hash(hash(0, prefix), name) % (uint64_t)BOX_KEYS);
 }
 
 static struct flock byte_lock(short type, int64_t start, int64_t length)

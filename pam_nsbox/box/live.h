@@ -23,9 +23,19 @@
 /* Opens LIVE_DIRECTORY for the functions below, made if it is not there; -EPERM if it is not root's or open to others. */
 int live_open(void);
 
-/* The byte that stands for a box, and for a scope's name (a user's or a policy's). Never negative. */
+/* Where a login comes from: the mount and PID namespaces of its caller, by inode number. */
+struct live_place {
+	uint64_t mount, pid;
+};
+
+/* The byte that stands for a box, and for a scope's name (a user's or a policy's) at one place. Never negative.
+ *
+ * A scope is shared only by logins from the same place. A box that is made inside another one inherits what that one
+ * sees and ends with it; a login on the host must not find itself there, and nobody can go up to an outer PID namespace
+ * (pid_namespaces(7)). So alice, who is bob by su, who is alice by su again, is in a third box.
+ */
 int64_t live_box_key(const char *id);
-int64_t live_scope_key(enum scope scope, const char *name);
+int64_t live_scope_key(enum scope scope, const char *name, const struct live_place *place);
 
 /* Registers the calling process under box_key and, unless that is -1, under scope_key. -EEXIST: another process serves
  * this scope. Closing any descriptor of the directory in this process ends the registration (fcntl(2)).

@@ -253,10 +253,11 @@ static void begin_stopping(struct box *box)
  */
 static int settle(struct box *box)
 {
-	if (box->stop_now)
+	if (box->stop_now && box->is_pid_1)
 		end(box);
 	if (box->state != BOX_STOPPING) {
-		if (box->n_leases > 0 && !box->stop_requested) {
+		/* What cannot be signalled cannot be stopped: then the box is there until its sessions have left. */
+		if (box->n_leases > 0 && (!box->stop_requested || !box->is_pid_1)) {
 			box->state = BOX_LIVE;
 			watch_process(box, -1);
 			return -1;

@@ -221,17 +221,24 @@ static int index_entry(struct indexer *ix, struct span name, struct span text)
 	return 0;
 }
 
+/* Whether iniparser appends the next line, be it a header and this one a comment. It takes off more kinds of
+ * white space before it looks for the backslash.
+ */
+static bool is_continued(struct span line)
+{
+	while (line.length > 0 && strchr(" \t\r\v\f", line.at[line.length - 1]))
+		line.length--;
+	return line.length > 0 && line.at[line.length - 1] == '\\';
+}
+
 /* What makes the line unreadable whatever it means to say. */
-static enum fault check_line(struct span raw, struct span line)
+static enum fault check_line(struct span raw)
 {
 	if (raw.length > CONFIG_LINE_MAX)
 		return FAULT_LONG_LINE;
 	if (memchr(raw.at, '\0', raw.length))
 		return FAULT_NUL;
-	/* iniparser appends the next line, be it a header and this one a comment. */
-	if (line.length > 0 && line.at[line.length - 1] == '\\')
-		return FAULT_BACKSLASH;
-	return FAULT_NONE;
+	return is_continued(raw) ? FAULT_BACKSLASH : FAULT_NONE;
 }
 
 static int index_line(struct indexer *ix, struct span raw)
@@ -242,7 +249,7 @@ static int index_line(struct indexer *ix, struct span raw)
 	bool continued;
 
 	continued = ix->continued;
-	fault = check_line(raw, line);
+	fault = check_line(raw);
 	ix->continued = fault == FAULT_BACKSLASH;
 	if (fault == FAULT_NUL && ix->nul)
 		return 0;

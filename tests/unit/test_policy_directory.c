@@ -1,0 +1,206 @@
+/* A directory behind NSS that is there, away or slow to say: asked through the real NSS, with a service of
+ * the test's own in an nsswitch.conf of its own, in a private mount namespace.
+ *
+ * argv[1] or NSBOX_STUB_FOLDER: the folder of libnss_nsboxstub.so.2. Root only.
+ */
+#include "policy/policy.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/nsbox-directory.XXXXXX";
+static char conf[PATH_MAX], state_file[PATH_MAX], nsswitch[PATH_MAX];
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Writes into the file that is mounted over /etc/nsswitch.conf. */
+static void services(const char *groups)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "passwd: files\ngroup: %s\n", groups);
+	write_text(nsswitch, text);
+	/* glibc looks at the file's time, to the second in some versions, and at its inode. */
+	assert_int_equal(umount2("/etc/nsswitch.conf", MNT_DETACH), 0);
+	assert_int_equal(unlink(nsswitch), 0);
+	write_text(nsswitch, text);
+	assert_int_equal(mount(nsswitch, "/etc/nsswitch.conf", NULL, MS_BIND, NULL), 0);
+}
+
+static void resolve(const char *user, const char *service, struct resolution *resolution)
+{
+	const struct login login = {.user = user, .service = service, .box_id = "abcdefghij"};
+
+	policy_resolve(conf, &login, resolution);
+}
+
+static void expect(const char *user, const char *service, enum verdict verdict, const char *name,
+	enum on_error on_error, const char *problem)
+{
+	struct resolution resolution;
+
+	resolve(user, service, &resolution);
+	if (resolution.verdict != verdict)
+		print_error("%s\n", resolution.problem);
+	assert_int_equal(resolution.verdict, verdict);
+	assert_string_equal(resolution.policy.name, name);
+	if (verdict == VERDICT_REFUSE) {
+		assert_int_equal(resolution.on_error, on_error);
+		assert_non_null(strstr(resolution.problem, problem));
+	}
+	resolution_free(&resolution);
+}
+
+#define AWAY "the service nsboxstub, which /etc/nsswitch.conf names for groups, does not answer"
+
+static void a_directory_that_is_there_gives_its_groups(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(state_file, "up");
+	write_text(conf, "[policy stub]\nGroups = Stub Group\n");
+	expect("daemon", "sshd", VERDICT_BOX, "stub", 0, NULL);
+}
+
+static void a_directory_that_is_away_refuses_whom_its_groups_concern(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(state_file, "down");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+}
+
+static void a_local_service_behind_it_does_not_hide_that_it_is_away(void **state)
+{
+	(void)state;
+	services("files nsboxstub [UNAVAIL=continue] systemd files");
+	write_text(state_file, "down");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+	write_text(state_file, "again");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+}
+
+static void who_matches_without_groups_needs_no_directory(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(state_file, "down");
+	write_text(
+		conf, "[policy named]\nUsers = bin\n[policy stub]\nGroups = Stub Group\nServices = sshd\n");
+	expect("bin", "sshd", VERDICT_BOX, "named", 0, NULL);
+	expect("daemon", "su", VERDICT_BOX, "default", 0, NULL);
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+}
+
+static void root_needs_no_directory(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(state_file, "down");
+	write_text(conf, "[policy stub]\nGroups = Stub Group\n");
+	expect("root", "sshd", VERDICT_NO_BOX, "none", 0, NULL);
+	write_text(conf, "[policy stub]\nUsers = root\nGroups = Stub Group\n");
+	expect("root", "sshd", VERDICT_NO_BOX, "none", 0, NULL);
+}
+
+static void a_login_is_let_in_only_if_every_policy_that_might_decide_says_so(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(state_file, "down");
+	write_text(conf, "[default]\nOnError = allow\n[policy stub]\nGroups = Stub Group\n");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_ALLOW, AWAY);
+	write_text(conf, "[default]\nOnError = allow\n[policy stub]\nGroups = Stub Group\nOnError = deny\n");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+	write_text(conf, "[policy stub]\nGroups = Stub Group\nOnError = allow\n");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+	write_text(conf, "[default]\nOnError = allow\n[policy stub]\nGroups = Stub Group\n"
+			 "[policy other]\nServices = su\nOnError = deny\n");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_ALLOW, AWAY);
+	expect("daemon", "su", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+}
+
+static void a_service_that_is_not_installed_is_passed_over(void **state)
+{
+	(void)state;
+	services("files not_installed [NOTFOUND=return] # nsboxstub");
+	write_text(conf, "[policy stub]\nGroups = Stub Group\n");
+	expect("daemon", "sshd", VERDICT_BOX, "default", 0, NULL);
+}
+
+static void a_directory_that_comes_back_is_believed(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(state_file, "down");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+	write_text(state_file, "up");
+	expect("daemon", "sshd", VERDICT_BOX, "stub", 0, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_directory_that_is_there_gives_its_groups),
+		cmocka_unit_test(a_directory_that_is_away_refuses_whom_its_groups_concern),
+		cmocka_unit_test(a_local_service_behind_it_does_not_hide_that_it_is_away),
+		cmocka_unit_test(who_matches_without_groups_needs_no_directory),
+		cmocka_unit_test(root_needs_no_directory),
+		cmocka_unit_test(a_login_is_let_in_only_if_every_policy_that_might_decide_says_so),
+		cmocka_unit_test(a_service_that_is_not_installed_is_passed_over),
+		cmocka_unit_test(a_directory_that_comes_back_is_believed),
+	};
+	const char *stub = argc > 1 ? argv[1] : getenv("NSBOX_STUB_FOLDER");
+	int failed;
+
+	if (geteuid() != 0 || !stub) {
+		puts("1..0 # SKIP it needs root and the folder of libnss_nsboxstub.so.2");
+		return 0;
+	}
+	/* The dynamic loader reads this only when a program begins. */
+	if (!getenv("NSBOX_STUB_READY")) {
+		setenv("NSBOX_STUB_READY", "1", 1);
+		setenv("LD_LIBRARY_PATH", stub, 1);
+		execv("/proc/self/exe", argv);
+		return 1;
+	}
+	if (!mkdtemp(folder) || unshare(CLONE_NEWNS) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		perror("a private mount namespace");
+		return 1;
+	}
+	snprintf(conf, sizeof(conf), "%s/nsbox.conf", folder);
+	snprintf(state_file, sizeof(state_file), "%s/state", folder);
+	snprintf(nsswitch, sizeof(nsswitch), "%s/nsswitch.conf", folder);
+	setenv("NSBOX_STUB", state_file, 1);
+	write_text(nsswitch, "group: files\n");
+	if (mount(nsswitch, "/etc/nsswitch.conf", NULL, MS_BIND, NULL) < 0) {
+		perror("/etc/nsswitch.conf");
+		return 1;
+	}
+	failed = cmocka_run_group_tests_name("directories", tests, NULL, NULL);
+	umount2("/etc/nsswitch.conf", MNT_DETACH);
+	unlink(conf);
+	unlink(state_file);
+	unlink(nsswitch);
+	rmdir(folder);
+	return failed ? 1 : 0;
+}

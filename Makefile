@@ -38,9 +38,20 @@ object  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help clean install uninstall demo check
+.PHONY: all help clean install uninstall demo check tests-tools docs deb rpm
 
-all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) ## build everything
+all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) docs ## build everything
+
+demo: ## on a fresh machine: build, open real sessions, show inside beside outside; changes nothing in /etc
+	packaging/install-dependencies build demo
+	$(MAKE) --silent all
+	packaging/demo
+
+check: ## on a fresh machine: install what tests need, build, run them; counts them in the last line
+	packaging/install-dependencies build
+	tests/install-dependencies
+	$(MAKE) --silent all tests-tools
+	tests/run
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +81,43 @@ $(B)/nsbox-init: pam_nsbox/init/nsbox-init.c pam_nsbox/init/lease.h $(B)/flags
 	$(INIT_CC) -std=c17 $(WARNINGS) -Os -fno-stack-protector -static -Wl,-z,noseparate-code -Wl,-z,noexecstack \
 		-Wl,--build-id=none -s -o $@ $<
 
+# --- documentation ---
+
+# The keys in nsbox.conf(5) are the rows of policy/keys.c, printed by a small program, so that they cannot differ.
+MAN := $(patsubst pam_nsbox/man/%.in,$(B)/man/%,$(wildcard pam_nsbox/man/*.in))
+
+docs: $(MAN) ## build the manual pages
+
+$(B)/man/key-table: $(call object,pam_nsbox/man/key-table.c) $(B)/libengine.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(EXTRA_CFLAGS) $(LDFLAGS) -o $@ $^ $(MODULE_LIBS)
+
+$(B)/man/keys: $(B)/man/key-table
+	$< > $@
+
+$(B)/man/%: pam_nsbox/man/%.in $(B)/man/keys VERSION $(B)/flags
+	sed -e '/^@KEYS@$$/{r $(B)/man/keys' -e 'd}' -e 's|@VERSION@|$(VERSION)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
+		-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' $< > $@
+
+# --- tests ---
+
+# Each source in tests/tools is one program, as is each tests/unit/test_*.c, linked with what stands beside it.
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c))
+
+tests-tools: $(TEST_TOOLS) $(UNIT_TESTS) ## build the programs that tests need
+
+$(B)/tests/%: tests/tools/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -pthread $(LDFLAGS) -o $@ $< -lpam
+
+$(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(UNIT_HELP) $(wildcard tests/unit/*.h) $(B)/libengine.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Ipam_nsbox -pthread $(LDFLAGS) -o $@ $(filter %.c %.a,$^) -lcmocka $(MODULE_LIBS)
+
+# --- installation ---
+
 install: all ## install under PREFIX, SYSCONFDIR and PAMDIR (DESTDIR for packages)
 	install -D -m 0644 $(B)/pam_nsbox.so $(DESTDIR)$(PAMDIR)/pam_nsbox.so
 	install -D -m 0755 $(B)/nsbox-init $(DESTDIR)$(LIBEXECDIR)/nsbox-init
@@ -77,9 +125,14 @@ install: all ## install under PREFIX, SYSCONFDIR and PAMDIR (DESTDIR for package
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf.d
 	test -e $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf || \
 		install -D -m 0644 conf/nsbox.conf $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf
+	for page in $(notdir $(MAN)); do \
+		install -D -m 0644 $(B)/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page || exit 1; done
+	install -D -m 0644 packaging/completion/nsboxctl $(DESTDIR)$(COMPDIR)/nsboxctl
 
 uninstall: ## remove what install put there, but not the configuration
 	rm -f $(DESTDIR)$(PAMDIR)/pam_nsbox.so $(DESTDIR)$(LIBEXECDIR)/nsbox-init $(DESTDIR)$(SBINDIR)/nsboxctl
+	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+	rm -f $(DESTDIR)$(COMPDIR)/nsboxctl
 	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 clean: ## remove what was built

@@ -235,6 +235,7 @@ struct birth {
 	char *stacks; /* the holder's, and above it the intermediate process's */
 	pid_t intermediate;
 	sigset_t signals; /* the caller's mask before */
+	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common memory */
 };
 
 static int holder_main(void *data)
@@ -299,6 +300,7 @@ static int give_birth(struct birth *birth, int connection, int holders_end, stru
 		return -errno;
 	}
 	birth->inside.parent = getpid();
+	birth->dumpable = prctl(PR_GET_DUMPABLE);
 	birth->inside.connection = holders_end;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &birth->signals);
@@ -330,6 +332,8 @@ static void end_birth(struct birth *birth)
 	if (birth->intermediate > 0)
 		waitpid(birth->intermediate, NULL, __WALL);
 	sigprocmask(SIG_SETMASK, &birth->signals, NULL);
+	if (birth->dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1)
+		prctl(PR_SET_DUMPABLE, 1);
 	munmap(birth->stacks, STACK_SIZE + INTERMEDIATE_SIZE);
 	birth->stacks = NULL;
 }

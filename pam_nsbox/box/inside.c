@@ -45,7 +45,9 @@ static int place_fd(struct inside *inside, int fd, int number)
 
 /* --- the steps, in order --- */
 
-/* Until nsbox-init watches the caller, the caller's death must be this process's. */
+/* Until nsbox-init watches the caller, the caller's death must be this process's. A change of credentials would take this
+ * back (prctl(2)), so it follows one.
+ */
 static int run_lifeline(struct inside *inside)
 {
 	(void)inside;
@@ -66,6 +68,18 @@ static int run_descriptors(struct inside *inside)
 			return inside_fail(inside, "RLIMIT_NOFILE", -errno);
 	inside->is_placed[INIT_FD_CONNECTION] = true;
 	return sys_close_range(INIT_FDS, UINT_MAX);
+}
+
+/* The identity of root alone: a setuid caller such as su has its user's real uid, who could signal this process, and his
+ * groups. By system call, because the C library would change the credentials of the caller's threads.
+ */
+static int run_identity(struct inside *inside)
+{
+	(void)inside;
+	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+		syscall(SYS_setresuid, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
 }
 
 /* No controlling terminal, no process group of the caller's; files get the mode that is asked for. */
@@ -369,8 +383,9 @@ static int run_exec(struct inside *inside)
 #define BY_NAMESPACE "the end of the namespace"
 
 const struct inside_step inside_steps[] = {
-	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},
 	{"descriptors", run_descriptors, "closes every descriptor of the caller's", BY_EXIT},
+	{"identity", run_identity, "becomes root, and nobody else", BY_EXIT},
+	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},
 	{"session", run_session, "leaves the caller's terminal and process group", BY_EXIT},
 	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
 	{"init", run_init, "opens nsbox-init", BY_EXIT},

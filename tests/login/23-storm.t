@@ -1,0 +1,113 @@
+#!/bin/bash
+# Many logins of one user at once, and anything killed at any moment.
+
+# shellcheck source=../lib/login.sh
+. "$(dirname "$0")/../lib/login.sh"
+
+pam_service session
+pam_service sshd
+configure <<END
+[default]
+Scope = user
+TimeoutStopSec = 1s
+END
+start_sshd
+snapshot
+
+# --- fifty at once: one box, fifty leases, one end ---
+
+from_here
+mkfifo "$T/stay"
+exec 6<>"$T/stay" # opened for both, it has no end
+for ((i = 0; i < 50; i++)); do
+    ssh_as alice "echo \$NSBOX; read wait" <"$T/stay" >"$T/ssh-$i" 2>&1 3>&- 6>&- &
+done
+all_in() {
+    [ "$(cat "$T"/ssh-* | wc -l)" -ge 50 ]
+}
+ok 'fifty logins of one user at once succeed' until_ok 60 all_in
+is "$(sort -u "$T"/ssh-* | wc -l)" 1 'they are in one box'
+is "$(count_holders)" 1 'which has one holder'
+logged 'joined .*leases=50' 'and fifty leases'
+pkill -KILL -x ssh
+wait
+exec 6>&-
+rm -f "$T/stay"
+nothing_left 'then nothing is left' 15
+is "$(log | grep -c ' stopped box=')" 1 'the box ended once'
+rm -f "$T"/ssh-*
+stop_sshd
+snapshot
+
+# --- random kills ---
+
+rounds=$(rounds 12 1000)
+seed=${NSBOX_TEST_SEED:-$RANDOM}
+diag "NSBOX_TEST_SEED=$seed"
+RANDOM=$seed
+bad_open=0 split=0 left=0 orphan=0
+
+# enter N: a login that writes the box's id, then stays
+enter() {
+    session --user alice -- sh -c "echo \$NSBOX >$T/in/$1; exec sleep 4930" >"$T/out/$1" 2>&1 3>&- &
+    CALLERS[$1]=$!
+}
+
+# Logins that are there are all in one box: those of killed boxes are no more.
+one_box() {
+    local ids
+    ids=$(for caller in /proc/[0-9]*; do
+        [[ $(tr '\0' ' ' <"$caller/cmdline") == 'sleep 4930 ' ]] && tr '\0' '\n' <"$caller/environ" | grep ^NSBOX=
+    done 2>/dev/null | sort -u)
+    [ "$(wc -l <<<"$ids")" -le 1 ]
+}
+
+entered() {
+    local n
+    for n in "$@"; do
+        [ -s "$T/in/$n" ] || gone "${CALLERS[$n]}" || return 1
+    done
+}
+
+for ((round = 1; round <= rounds; round++)); do
+    rm -rf "$T/in" "$T/out"
+    mkdir "$T/in" "$T/out"
+    chmod 777 "$T/in"
+    chmod 711 "$T"
+    declare -A CALLERS=()
+    for n in 1 2 3 4 5 6; do
+        enter "$n"
+    done
+    # Anything, at any moment: also before the logins are complete.
+    sleep "0.0$((RANDOM % 90 + 10))"
+    nsboxctl list >/dev/null 2>&1 3>&- &
+    victim=$!
+    for n in 1 2 3 4 5 6; do
+        [ $((RANDOM % 2)) -eq 0 ] && kill -KILL "${CALLERS[$n]}" 2>/dev/null
+    done
+    [ $((RANDOM % 3)) -eq 0 ] && holders | xargs -r kill -KILL 2>/dev/null
+    kill -KILL "$victim" 2>/dev/null
+    for n in 7 8 9; do
+        enter "$n"
+    done
+    # Those that nobody killed must get in.
+    until_ok 12 entered 7 8 9 || bad_open=$((bad_open + 1))
+    for n in 7 8 9; do
+        [ -s "$T/in/$n" ] || grep -q 'open_session: 0' "$T/out/$n" || bad_open=$((bad_open + 1))
+    done
+    until_ok 3 one_box || split=$((split + 1))
+    for n in "${!CALLERS[@]}"; do
+        kill -KILL "${CALLERS[$n]}" 2>/dev/null
+    done
+    wait 2>/dev/null
+    until_ok 5 has_holders 0 || orphan=$((orphan + 1))
+    [ -z "$(ls -A /run/nsbox)" ] || left=$((left + 1))
+done
+is "$bad_open" 0 "$rounds rounds of random kills: whoever is not killed gets in"
+is "$split" 0 "$rounds rounds: never two boxes for one scope"
+is "$orphan" 0 "$rounds rounds: never a box without a lease"
+is "$left" 0 "$rounds rounds: /run/nsbox stays empty"
+rm -rf "$T/in" "$T/out"
+nothing_left 'nothing is left'
+
+done_testing

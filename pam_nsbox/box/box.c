@@ -535,7 +535,11 @@ static int64_t scope_key(const struct box_request *request)
 	if (policy->scope == SCOPE_LOGIN || stat("/proc/thread-self/ns/mnt", &mount) < 0 ||
 		stat("/proc/thread-self/ns/pid", &pid) < 0)
 		return -1;
-	place = (struct live_place){.mount = mount.st_ino, .pid = pid.st_ino};
+	place = (struct live_place){
+		.mount = mount.st_ino,
+		.pid = pid.st_ino,
+		.without_pid = !(policy->namespaces & CLONE_NEWPID),
+	};
 	return live_scope_key(
 		policy->scope, policy->scope == SCOPE_USER ? request->account->name : policy->name, &place);
 }
@@ -544,13 +548,10 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 {
 	const struct policy *policy = opening->request->policy;
 	long length = syscall(SYS_getcwd, opening->directory, sizeof(opening->directory));
-	int result;
+	int result, namespaces;
 
 	if ((policy->namespaces & CLONE_NEWNS) && (length < 0 || opening->directory[0] != '/'))
 		return fail(failure, "directory", "", length < 0 ? -errno : -ENOENT);
-	result = save_way_back(opening->box, policy->namespaces, opening->directory, failure);
-	if (result < 0)
-		return result;
 	opening->lease_holder = sys_pidfd_open(getpid());
 	if (opening->lease_holder < 0)
 		return fail(failure, "save", "pidfd_open", opening->lease_holder);
@@ -559,8 +560,12 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 	if (result < 0)
 		return result;
 
+	/* A box that was there before may have been made under other settings. */
+	namespaces = (int)opening->reply.record.namespaces;
 	opening->box->lease = opening->reply.head.lease;
-	result = enter(opening->box, (int)opening->reply.record.namespaces, opening->directory, failure);
+	result = save_way_back(opening->box, namespaces, opening->directory, failure);
+	if (result == 0)
+		result = enter(opening->box, namespaces, opening->directory, failure);
 	if (result < 0)
 		give_lease_back(opening->box);
 	return result;

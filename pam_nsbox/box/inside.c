@@ -258,6 +258,19 @@ static const char *proc_options(const struct policy *policy, bool with_subset)
 	return options[policy->protect_proc][with_subset];
 }
 
+/* Without a mount namespace users keep the host's procfs; nsbox-init must see the box's processes all the same. */
+static int open_own_procfs(struct inside *inside)
+{
+	cleanup_fd int fs = sys_fsopen("proc");
+	int result = fs < 0 ? fs : sys_fsconfig(fs, NSBOX_FSCONFIG_CREATE, NULL, NULL, 0);
+	cleanup_fd int root = result < 0 ? result : sys_fsmount(fs, 0);
+	int fd = root < 0 ? root : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return root < 0 ? root : -errno;
+	return place_fd(inside, fd, INIT_FD_PROC);
+}
+
 /* Mounted without options that hide, a descriptor of it kept for nsbox-init, then covered by the one that users see:
  * nsbox-init must count processes that hidepid=ptraceable hides even from root without CAP_SYS_PTRACE. Never MS_REMOUNT:
  * that could alter the host's instance.
@@ -268,7 +281,7 @@ static int run_procfs(struct inside *inside)
 	int fd;
 
 	if (!needs_procfs(inside))
-		return 0;
+		return has(inside, CLONE_NEWPID) ? open_own_procfs(inside) : 0;
 	if (has(inside, CLONE_NEWPID)) {
 		if (mount("proc", "/proc", "proc", PROC_FLAGS, NULL) < 0)
 			return inside_fail(inside, "/proc", -errno);

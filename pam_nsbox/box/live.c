@@ -51,8 +51,8 @@ int64_t live_scope_key(enum scope scope, const char *name, const struct live_pla
 {
 	char prefix[64];
 
-	snprintf(prefix, sizeof(prefix), "%d %llu %llu ", (int)scope, (unsigned long long)place->mount,
-		(unsigned long long)place->pid);
+	snprintf(prefix, sizeof(prefix), "%d %llu %llu %d ", (int)scope, (unsigned long long)place->mount,
+		(unsigned long long)place->pid, place->without_pid);
 	return (int64_t)(hash(hash(0, prefix), name) % (uint64_t)BOX_KEYS);
 }
 

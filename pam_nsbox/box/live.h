@@ -23,9 +23,12 @@
 /* Opens LIVE_DIRECTORY for the functions below, made if it is not there; -EPERM if it is not root's or open to others. */
 int live_open(void);
 
-/* Where a login comes from: the mount and PID namespaces of its caller, by inode number. */
+/* Where a login comes from: the mount and PID namespaces of its caller, by inode number; and whether it must stay out of
+ * a PID namespace of its own (sudo), so that it cannot share a box with those that must not.
+ */
 struct live_place {
 	uint64_t mount, pid;
+	bool without_pid;
 };
 
 /* The byte that stands for a box, and for a scope's name (a user's or a policy's) at one place. Never negative.

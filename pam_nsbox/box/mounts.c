@@ -101,24 +101,34 @@ static void unescape(char *text)
 /* id parent major:minor root mount-point options [optional...] - type source super-options */
 bool mounts_parse_line(char *line, struct mount_entry *entry)
 {
-	char *rest = line, *field = NULL, *path = NULL;
+	char *rest = line, *field = NULL, *root = NULL, *path = NULL, *type, *options;
 
 	for (int i = 0; i < 6; i++) {
 		field = next_field(&rest);
 		if (!field)
 			return false;
+		if (i == 3)
+			root = field;
 		if (i == 4)
 			path = field;
 	}
 	do
 		field = next_field(&rest);
 	while (field && strcmp(field, "-") != 0);
-	field = field ? next_field(&rest) : NULL;
-	if (!field || path[0] != '/')
+	type = next_field(&rest);
+	next_field(&rest);
+	options = next_field(&rest);
+	if (!options || path[0] != '/')
 		return false;
+	unescape(root);
 	unescape(path);
-	entry->path = path;
-	entry->is_proc = strcmp(field, "proc") == 0;
+	*entry = (struct mount_entry){
+		.path = path,
+		.root = root,
+		.type = type,
+		.options = options,
+		.is_proc = strcmp(type, "proc") == 0,
+	};
 	return true;
 }
 

@@ -6,8 +6,11 @@
 #include <stddef.h>
 
 struct mount_entry {
-	const char *path; /* where it is mounted, as the process sees it */
-	bool is_proc;	  /* it is a procfs */
+	const char *path;    /* where it is mounted, as the process sees it */
+	const char *root;    /* which folder of the file system that is, as the process sees it */
+	const char *type;    /* of the file system */
+	const char *options; /* of the file system, as it was mounted */
+	bool is_proc;	     /* it is a procfs */
 };
 
 /* Calls visit for every mount of the calling process's mount namespace that its root directory can reach, in the order
@@ -16,7 +19,7 @@ struct mount_entry {
  */
 int mounts_each(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data);
 
-/* The same, for procfs mounts alone. With Linux 6.8 it asks for one mount's type at a time (statmount(2)), which costs a
+/* The same, for procfs mounts alone, with path and is_proc only. With Linux 6.8 it asks for one mount's type at a time (statmount(2)), which costs a
  * fifth of reading mountinfo.
  */
 int mounts_each_procfs(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data);

@@ -9,10 +9,10 @@
 #include <stddef.h>
 
 struct namespace_kind {
-	const char *name; /* the word of the Namespaces key; systemd and lsns use the same ones */
-	const char *proc; /* its file in /proc/PID/ns that names the namespace children will get */
-	int flag;	  /* CLONE_NEW*, for clone(2) and setns(2) */
-	int by_default;	  /* part of the built-in policy */
+	const char *name;  /* the word of the Namespaces key; systemd and lsns use the same ones */
+	const char *proc;  /* its file in /proc/PID/ns that names the namespace children will get */
+	int flag;	   /* CLONE_NEW*, for clone(2) and setns(2) */
+	int by_default;	   /* part of the built-in policy */
 	const char *limit; /* file in /proc/sys/user that limits it: the cause of ENOSPC */
 };
 

@@ -16,7 +16,8 @@
 #pragma GCC visibility pop
 #include <security/pam_modutil.h>
 
-/* PAM keeps one struct session for each handle under this name; both lines of a stack find it (open, close). */
+/* PAM keeps one struct session for each handle under this name; both lines of a stack find it (open, close).
+ */
 #define DATA_NAME "nsbox"
 
 /* sudo treats PAM_SESSION_ERR as no error (plugins/sudoers/auth/pam.c), so a refusal is never that. */
@@ -47,7 +48,8 @@ static void parse_arguments(pam_handle_t *pamh, int argc, const char **argv, str
 			arguments->only_close = true;
 		else
 			pam_syslog(pamh, LOG_ERR,
-				"unknown argument \"%s\" is ignored; known are conf=PATH, debug, open, close", argv[i]);
+				"unknown argument \"%s\" is ignored; known are conf=PATH, debug, open, close",
+				argv[i]);
 	}
 }
 
@@ -68,12 +70,12 @@ static void describe(const pam_handle_t *pamh, const char *policy, char *buf, si
 	box_clean_text(item(pamh, PAM_RHOST), from, sizeof(from));
 	box_clean_text(item(pamh, PAM_TTY), tty, sizeof(tty));
 	box_clean_text(policy, name, sizeof(name));
-	snprintf(buf, size, "policy=\"%s\" user=\"%s\" service=\"%s\" from=\"%s\" tty=\"%s\"", name, user, service, from,
-		tty);
+	snprintf(buf, size, "policy=\"%s\" user=\"%s\" service=\"%s\" from=\"%s\" tty=\"%s\"", name, user,
+		service, from, tty);
 }
 
-static void resolve(
-	const pam_handle_t *pamh, const struct arguments *arguments, const char *id, struct resolution *resolution)
+static void resolve(const pam_handle_t *pamh, const struct arguments *arguments, const char *id,
+	struct resolution *resolution)
 {
 	char exe[256];
 	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -90,20 +92,22 @@ static void resolve(
 /* A login that should have been boxed and cannot be: refused, or let in as OnError says. sentence is for the
  * administrator; the user learns only that it is not his fault.
  */
-static int refuse(
-	pam_handle_t *pamh, int flags, const struct resolution *resolution, const char *step, const char *sentence)
+static int refuse(pam_handle_t *pamh, int flags, const struct resolution *resolution, const char *step,
+	const char *sentence)
 {
 	char line[512];
 	bool allow = resolution->on_error == ON_ERROR_ALLOW;
 
 	describe(pamh, resolution->policy.name, line, sizeof(line));
 	pam_syslog(pamh, LOG_ERR, "%s %s: %s: %s",
-		allow ? "let in without a box (OnError=allow)" : "refused (OnError=deny)", line, step, sentence);
+		allow ? "let in without a box (OnError=allow)" : "refused (OnError=deny)", line, step,
+		sentence);
 	if (allow)
 		return PAM_SUCCESS;
 	if (!((unsigned int)flags & PAM_SILENT))
-		pam_error(pamh, "This login was refused because its private session could not be set up; please ask "
-				"the administrator, whose system log says why.");
+		pam_error(pamh,
+			"This login was refused because its private session could not be set up; please ask "
+			"the administrator, whose system log says why.");
 	return REFUSED;
 }
 
@@ -124,7 +128,8 @@ static bool is_open(const pam_handle_t *pamh)
 {
 	const void *data = NULL;
 
-	return pam_get_data(pamh, DATA_NAME, &data) == PAM_SUCCESS && data && ((const struct session *)data)->box;
+	return pam_get_data(pamh, DATA_NAME, &data) == PAM_SUCCESS && data &&
+	       ((const struct session *)data)->box;
 }
 
 static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *entry, const char *line)
@@ -168,16 +173,18 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
 	describe(pamh, policy->name, line, sizeof(line));
 	if (keep(pamh, box, &entry, line) != PAM_SUCCESS)
-		return refuse(pamh, flags, resolution, "opening failed", "step=keep: PAM could not keep the session's data");
+		return refuse(pamh, flags, resolution, "opening failed",
+			"step=keep: PAM could not keep the session's data");
 	if (box_confine(policy, &failure) < 0) {
 		pam_set_data(pamh, DATA_NAME, NULL, NULL);
 		return refuse(pamh, flags, resolution, "opening failed",
 			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
 	}
-	pam_syslog(pamh, LOG_INFO, "%s box=\"%s\" %s namespaces=\"%s\" hostname=\"%s\" lease=%u leases=%u%s%s%s",
+	pam_syslog(pamh, LOG_INFO,
+		"%s box=\"%s\" %s namespaces=\"%s\" hostname=\"%s\" lease=%u leases=%u%s%s%s",
 		entry.joined ? "joined" : "opened", entry.id, line,
-		namespaces_names(policy->namespaces, names, sizeof(names)), entry.hostname, entry.lease, entry.leases,
-		entry.changed ? " note=\"the policy has changed since this box was made\"" : "",
+		namespaces_names(policy->namespaces, names, sizeof(names)), entry.hostname, entry.lease,
+		entry.leases, entry.changed ? " note=\"the policy has changed since this box was made\"" : "",
 		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
 	return PAM_SUCCESS;
 }
@@ -189,14 +196,17 @@ static int open_session(pam_handle_t *pamh, int flags, const struct arguments *a
 	int result = PAM_SUCCESS;
 
 	if (is_open(pamh)) {
-		pam_syslog(pamh, LOG_NOTICE, "the session is in its box already: a second opening changes nothing");
+		pam_syslog(pamh, LOG_NOTICE,
+			"the session is in its box already: a second opening changes nothing");
 		return PAM_SUCCESS;
 	}
 	box_new_id(id);
 	resolve(pamh, arguments, id, &resolution);
 	switch (resolution.verdict) {
 	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution); break;
-	case VERDICT_REFUSE: result = refuse(pamh, flags, &resolution, "no policy", resolution.problem); break;
+	case VERDICT_REFUSE:
+		result = refuse(pamh, flags, &resolution, "no policy", resolution.problem);
+		break;
 	case VERDICT_NO_BOX:
 		if (resolution.policy.reason) {
 			char line[512];
@@ -216,13 +226,14 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
 	struct arguments arguments;
 
 	parse_arguments(pamh, argc, argv, &arguments);
-	return arguments.only_close && !arguments.only_open ? PAM_SUCCESS : open_session(pamh, flags, &arguments);
+	return arguments.only_close && !arguments.only_open ? PAM_SUCCESS
+							    : open_session(pamh, flags, &arguments);
 }
 
 /* --- close --- */
 
-/* A process that did not open the session has nothing to close: the lease is the opener's (systemd's (sd-pam) closes in
- * another process).
+/* A process that did not open the session has nothing to close: the lease is the opener's (systemd's (sd-pam)
+ * closes in another process).
  */
 int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
@@ -244,7 +255,8 @@ int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **a
 	box = session->box;
 	session->box = NULL;
 	if (box_close(box, &failure) < 0) {
-		pam_syslog(pamh, LOG_ERR, "closing failed %s: step=%s on %s: %s; the caller stays in the box until it ends",
+		pam_syslog(pamh, LOG_ERR,
+			"closing failed %s: step=%s on %s: %s; the caller stays in the box until it ends",
 			session->line, failure.step, failure.subject, strerror(failure.error));
 		return REFUSED;
 	}

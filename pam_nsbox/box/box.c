@@ -1,8 +1,8 @@
 #include "box.h"
+#include "../namespaces.h"
 #include "inside.h"
 #include "kernel.h"
 #include "live.h"
-#include "../namespaces.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -20,24 +20,27 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* Two stacks, for the intermediate process and for the holder. paths.c's buffers are the largest thing on them. */
+/* Two stacks, for the intermediate process and for the holder. paths.c's buffers are the largest thing on
+ * them. */
 #define STACK_SIZE	  (128 * 1024)
 #define INTERMEDIATE_SIZE (16 * 1024)
 
-#define MAX_KINDS 8
+#define MAX_KINDS	  8
 
 /* How often a box that is there, but ends or is not ready, is looked for again before a login is refused. */
 #define MAX_TRIES 20
 
-/* Lives in a page of its own that the kernel wipes in forked children (MADV_WIPEONFORK): a PID alone could not tell them
- * from the process that opened the box, for a child inside may have the number that its parent has outside.
+/* Lives in a page of its own that the kernel wipes in forked children (MADV_WIPEONFORK): a PID alone could
+ * not tell them from the process that opened the box, for a child inside may have the number that its parent
+ * has outside.
  */
 struct box {
 	bool is_own;
-	int namespaces;		/* that were entered */
-	int way_back[MAX_KINDS]; /* descriptors of the process's own namespaces, in the table's order, or -1 */
-	int directory;		/* its working directory, or -1: "/" */
-	int self;		/* pidfd of the box's nsbox-init, or -1 */
+	int namespaces;		 /* that were entered */
+	int way_back[MAX_KINDS]; /* descriptors of the process's own namespaces, in the table's order, or -1
+				  */
+	int directory;		 /* its working directory, or -1: "/" */
+	int self;		 /* pidfd of the box's nsbox-init, or -1 */
 	uint32_t lease;
 };
 
@@ -91,7 +94,8 @@ static void box_free(struct box *box)
 
 static struct box *box_allocate(void)
 {
-	struct box *box = mmap(NULL, sizeof(*box), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct box *box =
+		mmap(NULL, sizeof(*box), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (box == MAP_FAILED)
 		return NULL;
@@ -111,9 +115,10 @@ bool box_is_own(const struct box *box)
 	return box->is_own;
 }
 
-/* Descriptors of the namespaces and the directory that the calling thread is in. A pidfd of oneself would not do: it
- * follows its process's current namespaces. The directory is saved only if it is not "/", to which setns(2) leads
- * anyway: forked children that do not exec, like sshd's, would hold a descriptor of the host's tree.
+/* Descriptors of the namespaces and the directory that the calling thread is in. A pidfd of oneself would not
+ * do: it follows its process's current namespaces. The directory is saved only if it is not "/", to which
+ * setns(2) leads anyway: forked children that do not exec, like sshd's, would hold a descriptor of the host's
+ * tree.
  */
 static int save_way_back(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
 {
@@ -168,7 +173,8 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* setns(2) puts the process at the root of the mount namespace, which is not where a caller in a chroot was. */
+/* setns(2) puts the process at the root of the mount namespace, which is not where a caller in a chroot was.
+ */
 static int check_root(struct box *box, const struct stat *before, int root, struct box_failure *failure)
 {
 	struct box_failure ignored;
@@ -184,8 +190,8 @@ static int check_root(struct box *box, const struct stat *before, int root, stru
 	return -EXDEV;
 }
 
-/* One setns(2) for all namespaces: the kernel does all of it or nothing. In a thread, the file-system context is split
- * off first; otherwise the call would fail, or move root and directory of every thread.
+/* One setns(2) for all namespaces: the kernel does all of it or nothing. In a thread, the file-system context
+ * is split off first; otherwise the call would fail, or move root and directory of every thread.
  */
 static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
 {
@@ -235,7 +241,8 @@ struct birth {
 	char *stacks; /* the holder's, and above it the intermediate process's */
 	pid_t intermediate;
 	sigset_t signals; /* the caller's mask before */
-	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common memory */
+	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common
+			     memory */
 };
 
 static int holder_main(void *data)
@@ -244,8 +251,9 @@ static int holder_main(void *data)
 	_exit(1);
 }
 
-/* The child of the caller and parent of the holder. It ends when the holder has become nsbox-init, which then belongs to
- * the host's init: the caller's wait(2) will never see it. Until then the caller's death is passed on.
+/* The child of the caller and parent of the holder. It ends when the holder has become nsbox-init, which then
+ * belongs to the host's init: the caller's wait(2) will never see it. Until then the caller's death is passed
+ * on.
  */
 static int intermediate_main(void *data)
 {
@@ -266,10 +274,11 @@ static int intermediate_main(void *data)
 	_exit(0);
 }
 
-/* Ends a holder that failed or did not answer in time; its parent is dead already. One that was not nsbox-init yet dies
- * with its parent, and then its end of the connection closes, which is after it left the caller's memory. One that was
- * is killed if it is registered, asked twice so that it cannot be another process of the same number. Returns false if
- * it hangs in a system call that cannot be interrupted, so that it may still come back to the caller's memory.
+/* Ends a holder that failed or did not answer in time; its parent is dead already. One that was not
+ * nsbox-init yet dies with its parent, and then its end of the connection closes, which is after it left the
+ * caller's memory. One that was is killed if it is registered, asked twice so that it cannot be another
+ * process of the same number. Returns false if it hangs in a system call that cannot be interrupted, so that
+ * it may still come back to the caller's memory.
  */
 static bool end_holder(int connection, int64_t box_key)
 {
@@ -283,11 +292,12 @@ static bool end_holder(int connection, int64_t box_key)
 	return poll(&closed, 1, 1000) == 1;
 }
 
-/* Makes the holder, and waits for its reply as nsbox-init. inside->failure tells what went wrong before that. Signals
- * are blocked, in the caller too, until end_birth(): a handler of the caller's would run in the holder, on the caller's
- * memory. holders_end is closed in any case.
+/* Makes the holder, and waits for its reply as nsbox-init. inside->failure tells what went wrong before that.
+ * Signals are blocked, in the caller too, until end_birth(): a handler of the caller's would run in the
+ * holder, on the caller's memory. holders_end is closed in any case.
  */
-static int give_birth(struct birth *birth, int connection, int holders_end, struct lease_reply *reply, int *self)
+static int give_birth(
+	struct birth *birth, int connection, int holders_end, struct lease_reply *reply, int *self)
 {
 	sigset_t all;
 	int result;
@@ -322,8 +332,8 @@ static int give_birth(struct birth *birth, int connection, int holders_end, stru
 	return result;
 }
 
-/* The intermediate process ends while nsbox-init starts; waiting for it is left to the end of the opening, when it has
- * nothing left to do.
+/* The intermediate process ends while nsbox-init starts; waiting for it is left to the end of the opening,
+ * when it has nothing left to do.
  */
 static void end_birth(struct birth *birth)
 {
@@ -338,8 +348,8 @@ static void end_birth(struct birth *birth)
 	birth->stacks = NULL;
 }
 
-/* The host's hosts file and a line for the box's name, so that sudo and others can resolve it. *text is the caller's to
- * free; NULL if the box needs none.
+/* The host's hosts file and a line for the box's name, so that sudo and others can resolve it. *text is the
+ * caller's to free; NULL if the box needs none.
  */
 static int make_hosts(const struct policy *policy, char **text, size_t *size)
 {
@@ -350,7 +360,8 @@ static int make_hosts(const struct policy *policy, char **text, size_t *size)
 
 	*text = NULL;
 	*size = 0;
-	if (!(policy->namespaces & CLONE_NEWNS) || !(policy->namespaces & CLONE_NEWUTS) || !policy->hostname[0])
+	if (!(policy->namespaces & CLONE_NEWNS) || !(policy->namespaces & CLONE_NEWUTS) ||
+		!policy->hostname[0])
 		return 0;
 	fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
@@ -469,7 +480,8 @@ static bool is_same_scope(const struct opening *opening)
 					    : strcmp(wanted->policy, found->policy) == 0);
 }
 
-/* Joins the box that serves the scope. -ENOENT: there is none, or it is ending, so that one has to be made. */
+/* Joins the box that serves the scope. -ENOENT: there is none, or it is ending, so that one has to be made.
+ */
 static int join(struct opening *opening, struct box_failure *failure)
 {
 	cleanup_fd int dir = live_open();
@@ -510,7 +522,8 @@ static int acquire(struct opening *opening, struct box_entry *entry, struct box_
 		result = join(opening, failure);
 		if (result == 0)
 			entry->joined = true;
-		/* A box outside of this process's PID namespace cannot be entered: a login inside a box gets a box within. */
+		/* A box outside of this process's PID namespace cannot be entered: a login inside a box gets
+		 * a box within. */
 		if (result == -EXDEV) {
 			opening->scope_key = opening->lease.record.scope_key = -1;
 			return create(opening, failure);
@@ -571,7 +584,8 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 	return result;
 }
 
-int box_open(const struct box_request *request, struct box **box, struct box_entry *entry, struct box_failure *failure)
+int box_open(const struct box_request *request, struct box **box, struct box_entry *entry,
+	struct box_failure *failure)
 {
 	struct opening *opening = calloc(1, sizeof(*opening));
 	int result = 0;

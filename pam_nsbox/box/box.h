@@ -1,7 +1,8 @@
 /* The transaction: a process goes wholly into a box, or stays exactly where it was.
  *
- * Nothing here knows PAM or the configuration. Functions return 0 or a negative errno, and explain a failure in a
- * struct box_failure. The calling process needs CAP_SYS_ADMIN, CAP_SYS_PTRACE (setns(2) with a pidfd) and /proc.
+ * Nothing here knows PAM or the configuration. Functions return 0 or a negative errno, and explain a failure
+ * in a struct box_failure. The calling process needs CAP_SYS_ADMIN, CAP_SYS_PTRACE (setns(2) with a pidfd)
+ * and /proc.
  */
 #ifndef NSBOX_BOX_H
 #define NSBOX_BOX_H
@@ -20,8 +21,8 @@ struct box_request {
 };
 
 struct box_failure {
-	const char *step; /* what was done, as in the table of steps: "procfs", "enter" */
-	int error;	  /* positive errno */
+	const char *step;  /* what was done, as in the table of steps: "procfs", "enter" */
+	int error;	   /* positive errno */
 	char subject[256]; /* what it was done to, or empty */
 };
 
@@ -41,35 +42,37 @@ struct box;
 /* A new box id: ten characters of [a-z2-7], 50 random bits. */
 void box_new_id(char id[BOX_ID_SIZE]);
 
-/* Puts the calling process into a box: one of its own, or the one that its scope shares (make it, or join it). After
- * success the process's mount, UTS, IPC, network and cgroup namespaces are the box's as far as the policy names them,
- * its later children are in the box's PID namespace, and its working directory is the same path as before.
- * After failure, everything about the process is as it was.
+/* Puts the calling process into a box: one of its own, or the one that its scope shares (make it, or join
+ * it). After success the process's mount, UTS, IPC, network and cgroup namespaces are the box's as far as the
+ * policy names them, its later children are in the box's PID namespace, and its working directory is the same
+ * path as before. After failure, everything about the process is as it was.
  *
- * *box must be given to box_close() by the same process. It may be given to box_close() by a forked child too, where it
- * does nothing but free memory: sshd's children inherit it.
+ * *box must be given to box_close() by the same process. It may be given to box_close() by a forked child
+ * too, where it does nothing but free memory: sshd's children inherit it.
  */
-int box_open(const struct box_request *request, struct box **box, struct box_entry *entry, struct box_failure *failure);
+int box_open(const struct box_request *request, struct box **box, struct box_entry *entry,
+	struct box_failure *failure);
 
-/* Takes the calling process back to where it was and gives the lease back; the box ends if that was the last one. Frees
- * box, and does so even where it returns an error because a namespace could not be entered again.
+/* Takes the calling process back to where it was and gives the lease back; the box ends if that was the last
+ * one. Frees box, and does so even where it returns an error because a namespace could not be entered again.
  */
 int box_close(struct box *box, struct box_failure *failure);
 
 /* Whether the calling process is the one that opened it, and has not been forked since. */
 bool box_is_own(const struct box *box);
 
-/* Applies what cannot be taken back, so last, when nothing else can fail: no_new_privs and the bounding set, which the
- * process's children inherit.
+/* Applies what cannot be taken back, so last, when nothing else can fail: no_new_privs and the bounding set,
+ * which the process's children inherit.
  */
 int box_confine(const struct policy *policy, struct box_failure *failure);
 
-/* A sentence on failure for the administrator: what was tried, on what, why it failed, what to do. Returns buf. */
+/* A sentence on failure for the administrator: what was tried, on what, why it failed, what to do. Returns
+ * buf. */
 const char *box_failure_sentence(
 	const struct box_failure *failure, const struct box_request *request, char *buf, size_t size);
 
-/* Copies text into buf, cut to size, with every byte that could break a line of the log replaced by "?". NULL becomes
- * the empty string.
+/* Copies text into buf, cut to size, with every byte that could break a line of the log replaced by "?". NULL
+ * becomes the empty string.
  */
 void box_clean_text(const char *text, char *buf, size_t size);
 

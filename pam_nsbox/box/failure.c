@@ -1,8 +1,8 @@
 /* What a failure means for an administrator. */
+#include "../namespaces.h"
 #include "box.h"
 #include "inside.h"
 #include "kernel.h"
-#include "../namespaces.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -50,7 +50,8 @@ static const struct namespace_kind *exhausted_kind(int namespaces)
 		if (!(namespaces & flag))
 			continue;
 		pid = clone(try_namespace, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, &flag);
-		if (pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1)
+		if (pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) &&
+			WEXITSTATUS(status) == 1)
 			return &namespace_kinds[i];
 	}
 	return NULL;
@@ -63,9 +64,12 @@ static void hint_at_limit(int namespaces, char *buf, size_t size)
 	if (!kind)
 		snprintf(buf, size, "raise user.max_*_namespaces or fs.mount-max with sysctl");
 	else if (kind->flag == CLONE_NEWPID)
-		snprintf(buf, size, "user.max_pid_namespaces is reached (raise it with sysctl), or 32 boxes lie in each other");
+		snprintf(buf, size,
+			"user.max_pid_namespaces is reached (raise it with sysctl), or 32 boxes lie in each "
+			"other");
 	else if (kind->flag == CLONE_NEWNS)
-		snprintf(buf, size, "user.max_mnt_namespaces or fs.mount-max is reached: raise it with sysctl");
+		snprintf(buf, size,
+			"user.max_mnt_namespaces or fs.mount-max is reached: raise it with sysctl");
 	else
 		snprintf(buf, size, "user.%s is reached: raise it with sysctl", kind->limit);
 }
@@ -81,21 +85,26 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 	else if ((strcmp(step, "clone") == 0 || strcmp(step, "enter") == 0) && failure->error == EPERM)
 		snprintf(buf, size, "the caller needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_SYS_CHROOT");
 	else if (strcmp(step, "init") == 0 || strcmp(step, "exec") == 0)
-		snprintf(buf, size, "reinstall pam_nsbox, or mend owner and mode of %s (root, 0755)", request->init);
+		snprintf(buf, size, "reinstall pam_nsbox, or mend owner and mode of %s (root, 0755)",
+			request->init);
 	else if (strcmp(step, "ready") == 0)
-		snprintf(buf, size, "it ended or hung before it answered; reinstall pam_nsbox, or look for what stopped it");
+		snprintf(buf, size,
+			"it ended or hung before it answered; reinstall pam_nsbox, or look for what stopped "
+			"it");
 	else if (strcmp(step, "directory") == 0)
 		snprintf(buf, size, "log in from a directory that the policy shows inside the box");
 	else if (strcmp(step, "registry") == 0)
 		snprintf(buf, size, "it must be root's folder with mode 0700");
 	else if (strcmp(step, "root") == 0)
-		snprintf(buf, size, "a box would lead out of it; take the module out of the chroot's PAM stack");
+		snprintf(buf, size,
+			"a box would lead out of it; take the module out of the chroot's PAM stack");
 	else if (strcmp(step, "join") == 0 && failure->error == EMFILE)
 		snprintf(buf, size, "it holds as many sessions as it can; end some, or use Scope=login");
 	else if (strcmp(step, "paths") == 0 && failure->error == ENOENT)
 		snprintf(buf, size, "it does not exist; a leading \"-\" makes it optional");
 	else if (strcmp(step, "paths") == 0 && failure->error == ELOOP)
-		snprintf(buf, size, "a symbolic link lies where others than root can write; name the real path");
+		snprintf(buf, size,
+			"a symbolic link lies where others than root can write; name the real path");
 }
 
 const char *box_failure_sentence(
@@ -105,7 +114,7 @@ const char *box_failure_sentence(
 
 	hint(failure, request, advice, sizeof(advice));
 	snprintf(buf, size, "step=%s (%s)%s%s: %s%s%s", failure->step, what_it_does(failure->step),
-		failure->subject[0] ? " on " : "", failure->subject, strerror(failure->error), advice[0] ? "; " : "",
-		advice);
+		failure->subject[0] ? " on " : "", failure->subject, strerror(failure->error),
+		advice[0] ? "; " : "", advice);
 	return buf;
 }

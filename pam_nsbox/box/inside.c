@@ -45,8 +45,8 @@ static int place_fd(struct inside *inside, int fd, int number)
 
 /* --- the steps, in order --- */
 
-/* Until nsbox-init watches the caller, the caller's death must be this process's. A change of credentials would take this
- * back (prctl(2)), so it follows one.
+/* Until nsbox-init watches the caller, the caller's death must be this process's. A change of credentials
+ * would take this back (prctl(2)), so it follows one.
  */
 static int run_lifeline(struct inside *inside)
 {
@@ -56,7 +56,8 @@ static int run_lifeline(struct inside *inside)
 	return 0;
 }
 
-/* Only the connection is kept. It also takes the numbers of those to come, so that no other descriptor gets them. */
+/* Only the connection is kept. It also takes the numbers of those to come, so that no other descriptor gets
+ * them. */
 static int run_descriptors(struct inside *inside)
 {
 	if (inside->connection != INIT_FD_CONNECTION && dup2(inside->connection, INIT_FD_CONNECTION) < 0)
@@ -70,8 +71,9 @@ static int run_descriptors(struct inside *inside)
 	return sys_close_range(INIT_FDS, UINT_MAX);
 }
 
-/* The identity of root alone: a setuid caller such as su has its user's real uid, who could signal this process, and his
- * groups. By system call, because the C library would change the credentials of the caller's threads.
+/* The identity of root alone: a setuid caller such as su has its user's real uid, who could signal this
+ * process, and his groups. By system call, because the C library would change the credentials of the caller's
+ * threads.
  */
 static int run_identity(struct inside *inside)
 {
@@ -174,8 +176,9 @@ static int fill_store(struct inside *inside)
 	return inside->hosts ? write_hosts(inside) : 0;
 }
 
-/* The file system of the box's own. It is mounted on LIVE_DIRECTORY, into which nobody but root can see, because a
- * detached mount cannot be cloned from before Linux 6.15. Without a mount namespace nothing is cloned from it.
+/* The file system of the box's own. It is mounted on LIVE_DIRECTORY, into which nobody but root can see,
+ * because a detached mount cannot be cloned from before Linux 6.15. Without a mount namespace nothing is
+ * cloned from it.
  */
 static int run_store(struct inside *inside)
 {
@@ -205,10 +208,11 @@ static int run_store(struct inside *inside)
 	return fill_store(inside);
 }
 
-/* The host's procfs would stay reachable under a new one, and so would any that lies under it. With their submounts they
- * can only be detached, for which the kernel waits until no CPU can be looking at them (measured: 40 us on an idle
- * machine, a millisecond on a busy one). So they are moved aside, into the box's own file system, and nsbox-init
- * detaches them when it has answered; that file system then takes their place, where the new procfs will cover it.
+/* The host's procfs would stay reachable under a new one, and so would any that lies under it. With their
+ * submounts they can only be detached, for which the kernel waits until no CPU can be looking at them
+ * (measured: 40 us on an idle machine, a millisecond on a busy one). So they are moved aside, into the box's
+ * own file system, and nsbox-init detaches them when it has answered; that file system then takes their
+ * place, where the new procfs will cover it.
  */
 static int run_old_procfs(struct inside *inside)
 {
@@ -228,13 +232,15 @@ static int run_old_procfs(struct inside *inside)
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }
 
-/* The socket is there before the box is registered: whoever finds the box can connect, and waits for nsbox-init. */
+/* The socket is there before the box is registered: whoever finds the box can connect, and waits for
+ * nsbox-init. */
 static int run_socket(struct inside *inside)
 {
 	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LEASE_SOCKET};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, SOMAXCONN) < 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, SOMAXCONN) < 0)
 		return -errno;
 	return place_fd(inside, fd, INIT_FD_LISTEN);
 }
@@ -258,22 +264,9 @@ static const char *proc_options(const struct policy *policy, bool with_subset)
 	return options[policy->protect_proc][with_subset];
 }
 
-/* Without a mount namespace users keep the host's procfs; nsbox-init must see the box's processes all the same. */
-static int open_own_procfs(struct inside *inside)
-{
-	cleanup_fd int fs = sys_fsopen("proc");
-	int result = fs < 0 ? fs : sys_fsconfig(fs, NSBOX_FSCONFIG_CREATE, NULL, NULL, 0);
-	cleanup_fd int root = result < 0 ? result : sys_fsmount(fs, 0);
-	int fd = root < 0 ? root : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return root < 0 ? root : -errno;
-	return place_fd(inside, fd, INIT_FD_PROC);
-}
-
-/* Mounted without options that hide, a descriptor of it kept for nsbox-init, then covered by the one that users see:
- * nsbox-init must count processes that hidepid=ptraceable hides even from root without CAP_SYS_PTRACE. Never MS_REMOUNT:
- * that could alter the host's instance.
+/* Mounted without options that hide, a descriptor of it kept for nsbox-init, then covered by the one that
+ * users see: nsbox-init must count processes that hidepid=ptraceable hides even from root without
+ * CAP_SYS_PTRACE. Never MS_REMOUNT: that could alter the host's instance.
  */
 static int run_procfs(struct inside *inside)
 {
@@ -281,7 +274,7 @@ static int run_procfs(struct inside *inside)
 	int fd;
 
 	if (!needs_procfs(inside))
-		return has(inside, CLONE_NEWPID) ? open_own_procfs(inside) : 0;
+		return 0;
 	if (has(inside, CLONE_NEWPID)) {
 		if (mount("proc", "/proc", "proc", PROC_FLAGS, NULL) < 0)
 			return inside_fail(inside, "/proc", -errno);
@@ -308,7 +301,8 @@ static int detach_foreign_procfs(const struct mount_entry *entry, void *data)
 	return 0;
 }
 
-/* A procfs of the host's PID namespace at another mount point, such as a chroot's, shows the same as the one at /proc. */
+/* A procfs of the host's PID namespace at another mount point, such as a chroot's, shows the same as the one
+ * at /proc. */
 static int run_other_procfs(struct inside *inside)
 {
 	if (!has(inside, CLONE_NEWNS) || !has(inside, CLONE_NEWPID))
@@ -376,8 +370,8 @@ static int run_directory(struct inside *inside)
 	return 0;
 }
 
-/* From here on nsbox-init holds on to the caller by its connection, then by its lease; it must outlive the process that
- * cloned it. An empty environment, and no argument that would tell.
+/* From here on nsbox-init holds on to the caller by its connection, then by its lease; it must outlive the
+ * process that cloned it. An empty environment, and no argument that would tell.
  */
 static int run_exec(struct inside *inside)
 {
@@ -411,7 +405,8 @@ const struct inside_step inside_steps[] = {
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
 	{"other-procfs", run_other_procfs, "detaches the host's procfs from any other place", BY_NAMESPACE},
 	{"paths", run_paths, "carries out the file-system policy", BY_NAMESPACE},
-	{"store-away", run_store_away, "detaches the box's own file system where no procfs covers it", BY_NAMESPACE},
+	{"store-away", run_store_away, "detaches the box's own file system where no procfs covers it",
+		BY_NAMESPACE},
 	{"hostname", run_hostname, "sets the host name", BY_NAMESPACE},
 	{"network", run_network, "sets the loopback device up", BY_NAMESPACE},
 	{"directory", run_directory, "makes sure that the caller's directory exists inside", BY_EXIT},

@@ -1,8 +1,8 @@
 /* The set-up of a new box, done by its first process before that becomes nsbox-init.
  *
- * It runs between clone and execve in the memory of the caller, which waits in poll(2) meanwhile: like the child of
- * vfork(2) it may make system calls and use its own stack, and nothing else. No malloc, no stdio, no NSS, no syslog.
- * (errno is the caller's too; poll(2) with all signals blocked does not write it.)
+ * It runs between clone and execve in the memory of the caller, which waits in poll(2) meanwhile: like the
+ * child of vfork(2) it may make system calls and use its own stack, and nothing else. No malloc, no stdio, no
+ * NSS, no syslog. (errno is the caller's too; poll(2) with all signals blocked does not write it.)
  */
 #ifndef NSBOX_INSIDE_H
 #define NSBOX_INSIDE_H
@@ -12,8 +12,8 @@
 
 struct inside;
 
-/* One row a step. Undoing is the kernel's work: all that a step changes belongs to the new namespaces or to this
- * process, so that it goes away with them; the table says how, for the reader and for the tests.
+/* One row a step. Undoing is the kernel's work: all that a step changes belongs to the new namespaces or to
+ * this process, so that it goes away with them; the table says how, for the reader and for the tests.
  */
 struct inside_step {
 	const char *name;
@@ -29,10 +29,11 @@ extern const size_t n_inside_steps;
 struct inside {
 	const struct box_request *request;
 	const struct policy *policy;
-	int connection;	       /* the holder's end, INIT_FD_CONNECTION to be */
-	int64_t box_key;       /* as in live_register() */
+	int connection;	 /* the holder's end, INIT_FD_CONNECTION to be */
+	int64_t box_key; /* as in live_register() */
 	int64_t scope_key;
-	const char *directory; /* the caller's working directory, absolute, which must exist inside; NULL: need not */
+	const char *directory; /* the caller's working directory, absolute, which must exist inside; NULL:
+				  need not */
 	uid_t real_uid;	       /* of the caller: whose eyes may see that directory where root's may not */
 	const char *hosts;     /* the box's /etc/hosts, or NULL: the host's */
 	size_t hosts_size;
@@ -47,7 +48,8 @@ struct inside {
 	struct box_failure failure;
 };
 
-/* Runs the steps; the last one is execve(2) of nsbox-init. Returns only on failure, with inside->failure set. */
+/* Runs the steps; the last one is execve(2) of nsbox-init. Returns only on failure, with inside->failure set.
+ */
 void inside_run(struct inside *inside);
 
 /* Notes what a step was working on when it failed, then returns error, so that a step can end with it. */

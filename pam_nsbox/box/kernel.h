@@ -20,11 +20,11 @@
 #define SYS_pidfd_send_signal 424
 #endif
 #ifndef SYS_open_tree
-#define SYS_open_tree 428
+#define SYS_open_tree  428
 #define SYS_move_mount 429
-#define SYS_fsopen 430
-#define SYS_fsconfig 431
-#define SYS_fsmount 432
+#define SYS_fsopen     430
+#define SYS_fsconfig   431
+#define SYS_fsmount    432
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -68,9 +68,9 @@ struct nsbox_mount_attr {
 	uint64_t attr_set, attr_clr, propagation, userns_fd;
 };
 
-#define NSBOX_RESOLVE_NO_SYMLINKS 0x4
-#define NSBOX_RESOLVE_BENEATH	  0x8
-#define NSBOX_RESOLVE_IN_ROOT	  0x10
+#define NSBOX_RESOLVE_NO_SYMLINKS   0x4
+#define NSBOX_RESOLVE_BENEATH	    0x8
+#define NSBOX_RESOLVE_IN_ROOT	    0x10
 #define NSBOX_RESOLVE_NO_MAGICLINKS 0x2
 
 struct nsbox_open_how {
@@ -104,7 +104,8 @@ static inline int sys_open_tree(int dir, const char *path, unsigned int flags)
 	return kernel_call(SYS_open_tree, dir, path, flags);
 }
 
-static inline int sys_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned int flags)
+static inline int sys_move_mount(
+	int from_dir, const char *from, int to_dir, const char *to, unsigned int flags)
 {
 	return kernel_call(SYS_move_mount, from_dir, from, to_dir, to, flags);
 }
@@ -124,7 +125,8 @@ static inline int sys_fsmount(int fs, unsigned int attributes)
 	return kernel_call(SYS_fsmount, fs, NSBOX_FSMOUNT_CLOEXEC, attributes);
 }
 
-static inline int sys_mount_setattr(int dir, const char *path, unsigned int flags, struct nsbox_mount_attr *attr)
+static inline int sys_mount_setattr(
+	int dir, const char *path, unsigned int flags, struct nsbox_mount_attr *attr)
 {
 	return kernel_call(SYS_mount_setattr, dir, path, flags, attr, sizeof(*attr));
 }

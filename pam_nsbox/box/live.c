@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-/* Offsets are 63 bits wide: boxes in the upper half, so that they can be listed alone, scopes in the lower. */
-#define BOX_KEYS  (INT64_C(1) << 62)
-#define LAST_KEY  INT64_MAX
-
+/* Offsets are 63 bits wide: boxes in the upper half, so that they can be listed alone, scopes in the lower.
+ */
+#define BOX_KEYS (INT64_C(1) << 62)
+#define LAST_KEY INT64_MAX
 
 int live_open(void)
 {
@@ -32,7 +32,8 @@ int live_open(void)
 	return take_fd(&dir);
 }
 
-/* FNV-1a: names are an administrator's, nobody gains by a collision, and a box that is found says who it is. */
+/* FNV-1a: names are an administrator's, nobody gains by a collision, and a box that is found says who it is.
+ */
 static uint64_t hash(uint64_t seed, const char *text)
 {
 	uint64_t value = UINT64_C(0xcbf29ce484222325) ^ seed;
@@ -79,8 +80,8 @@ int live_find(int dir, int64_t key)
 	return find_in(dir, key, 1, &key);
 }
 
-/* A read lock does not keep another reader away, so the look and the lock are made one by flock(2). It is held for
- * three system calls; nobody who holds it can be made to wait by a user.
+/* A read lock does not keep another reader away, so the look and the lock are made one by flock(2). It is
+ * held for three system calls; nobody who holds it can be made to wait by a user.
  */
 int live_register(int dir, int64_t box_key, int64_t scope_key)
 {
@@ -99,8 +100,8 @@ int live_register(int dir, int64_t box_key, int64_t scope_key)
 	return result;
 }
 
-/* F_GETLK tells of one lock in a range; what lies on either side of it is asked for next. The gaps that are left to
- * look at form a stack: each lock found takes one away and adds two.
+/* F_GETLK tells of one lock in a range; what lies on either side of it is asked for next. The gaps that are
+ * left to look at form a stack: each lock found takes one away and adds two.
  */
 int live_each(int dir, int (*visit)(pid_t pid, void *data), void *data)
 {
@@ -162,7 +163,9 @@ int live_send(int connection, const struct lease_request *request, int pidfd)
 	union {
 		char buffer[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = {.align = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	} control = {.align = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS}};
 	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
 
 	if (pidfd >= 0) {

@@ -1,9 +1,10 @@
 /* What is live: the kernel's own register of boxes.
  *
- * LIVE_DIRECTORY holds no file. Each nsbox-init keeps POSIX read locks (fcntl(2), F_SETLK) on bytes of the directory
- * itself, one for its box and one for the scope that it serves. The kernel tells who holds a lock and drops it when
- * that process dies, however it dies: a box that is not live cannot be found, one that is live cannot be missed, and
- * there is nothing to clean up, to fill up or to forge for anybody who cannot open the directory (root, 0700).
+ * LIVE_DIRECTORY holds no file. Each nsbox-init keeps POSIX read locks (fcntl(2), F_SETLK) on bytes of the
+ * directory itself, one for its box and one for the scope that it serves. The kernel tells who holds a lock
+ * and drops it when that process dies, however it dies: a box that is not live cannot be found, one that is
+ * live cannot be missed, and there is nothing to clean up, to fill up or to forge for anybody who cannot open
+ * the directory (root, 0700).
  *
  * All functions return a non-negative value, or a negative errno.
  */
@@ -15,44 +16,47 @@
 
 #define LIVE_DIRECTORY "/run/nsbox"
 
-/* How long anybody waits for an nsbox-init to answer, in milliseconds. It answers within microseconds unless it was
- * stopped by an administrator's hand or the machine is out of memory.
+/* How long anybody waits for an nsbox-init to answer, in milliseconds. It answers within microseconds unless
+ * it was stopped by an administrator's hand or the machine is out of memory.
  */
 #define LIVE_TIMEOUT_MS 8000
 
-/* Opens LIVE_DIRECTORY for the functions below, made if it is not there; -EPERM if it is not root's or open to others. */
+/* Opens LIVE_DIRECTORY for the functions below, made if it is not there; -EPERM if it is not root's or open
+ * to others. */
 int live_open(void);
 
-/* Where a login comes from: the mount and PID namespaces of its caller, by inode number; and whether it must stay out of
- * a PID namespace of its own (sudo), so that it cannot share a box with those that must not.
+/* Where a login comes from: the mount and PID namespaces of its caller, by inode number; and whether it must
+ * stay out of a PID namespace of its own (sudo), so that it cannot share a box with those that must not.
  */
 struct live_place {
 	uint64_t mount, pid;
 	bool without_pid;
 };
 
-/* The byte that stands for a box, and for a scope's name (a user's or a policy's) at one place. Never negative.
+/* The byte that stands for a box, and for a scope's name (a user's or a policy's) at one place. Never
+ * negative.
  *
- * A scope is shared only by logins from the same place. A box that is made inside another one inherits what that one
- * sees and ends with it; a login on the host must not find itself there, and nobody can go up to an outer PID namespace
- * (pid_namespaces(7)). So alice, who is bob by su, who is alice by su again, is in a third box.
+ * A scope is shared only by logins from the same place. A box that is made inside another one inherits what
+ * that one sees and ends with it; a login on the host must not find itself there, and nobody can go up to an
+ * outer PID namespace (pid_namespaces(7)). So alice, who is bob by su, who is alice by su again, is in a
+ * third box.
  */
 int64_t live_box_key(const char *id);
 int64_t live_scope_key(enum scope scope, const char *name, const struct live_place *place);
 
-/* Registers the calling process under box_key and, unless that is -1, under scope_key. -EEXIST: another process serves
- * this scope. Closing any descriptor of the directory in this process ends the registration (fcntl(2)).
- * Makes system calls only.
+/* Registers the calling process under box_key and, unless that is -1, under scope_key. -EEXIST: another
+ * process serves this scope. Closing any descriptor of the directory in this process ends the registration
+ * (fcntl(2)). Makes system calls only.
  */
 int live_register(int dir, int64_t box_key, int64_t scope_key);
 
-/* The process that is registered under key, in the caller's PID namespace. -ENOENT: none. -EXDEV: there is one, but it
- * lies outside of the caller's PID namespace, so the caller cannot enter it (pid_namespaces(7)).
+/* The process that is registered under key, in the caller's PID namespace. -ENOENT: none. -EXDEV: there is
+ * one, but it lies outside of the caller's PID namespace, so the caller cannot enter it (pid_namespaces(7)).
  */
 int live_find(int dir, int64_t key);
 
-/* Calls visit for every box's process in the caller's PID namespace, in no order, until it returns non-zero; returns
- * what it returned.
+/* Calls visit for every box's process in the caller's PID namespace, in no order, until it returns non-zero;
+ * returns what it returned.
  */
 int live_each(int dir, int (*visit)(pid_t pid, void *data), void *data);
 
@@ -62,7 +66,8 @@ int live_connect(pid_t pid);
 /* Sends request, with a copy of pidfd unless that is -1, and does not wait. */
 int live_send(int connection, const struct lease_request *request, int pidfd);
 
-/* Waits for the reply; *self becomes the pidfd that came with it, or -1. -ETIMEDOUT, -ECONNRESET: none came. */
+/* Waits for the reply; *self becomes the pidfd that came with it, or -1. -ETIMEDOUT, -ECONNRESET: none came.
+ */
 int live_receive(int connection, struct lease_reply *reply, int *self);
 
 #endif

@@ -45,7 +45,8 @@ struct mount_status {
 /* What mask asks of one mount, or a negative errno. ENOENT: gone meanwhile. EPERM: not under our root. */
 static int ask(uint64_t mount_id, uint64_t mask, struct mount_status *status)
 {
-	const struct mount_id_request request = {.size = sizeof(request), .mount_id = mount_id, .param = mask};
+	const struct mount_id_request request = {
+		.size = sizeof(request), .mount_id = mount_id, .param = mask};
 	int result = kernel_call(SYS_statmount, &request, status, sizeof(*status), 0);
 
 	return result == 0 && (status->mask & mask) != mask ? -ENOENT : result;
@@ -63,7 +64,8 @@ static int each_procfs_by_statmount(int (*visit)(const struct mount_entry *entry
 			struct mount_entry entry = {.is_proc = true};
 			int result;
 
-			if (ask(ids[i], STATMOUNT_SB_BASIC, &status) < 0 || status.sb_magic != PROC_SUPER_MAGIC)
+			if (ask(ids[i], STATMOUNT_SB_BASIC, &status) < 0 ||
+				status.sb_magic != PROC_SUPER_MAGIC)
 				continue;
 			if (ask(ids[i], STATMOUNT_MNT_POINT, &status) < 0)
 				continue;

@@ -13,14 +13,15 @@ struct mount_entry {
 	bool is_proc;	     /* it is a procfs */
 };
 
-/* Calls visit for every mount of the calling process's mount namespace that its root directory can reach, in the order
- * of the kernel's table, until it returns non-zero; returns what it returned, or a negative errno. proc is a descriptor
- * of a procfs that shows the process, or -1 for /proc. Mounts made or removed by visit may be shown or missed.
+/* Calls visit for every mount of the calling process's mount namespace that its root directory can reach, in
+ * the order of the kernel's table, until it returns non-zero; returns what it returned, or a negative errno.
+ * proc is a descriptor of a procfs that shows the process, or -1 for /proc. Mounts made or removed by visit
+ * may be shown or missed.
  */
 int mounts_each(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data);
 
-/* The same, for procfs mounts alone, with path and is_proc only. With Linux 6.8 it asks for one mount's type at a time (statmount(2)), which costs a
- * fifth of reading mountinfo.
+/* The same, for procfs mounts alone, with path and is_proc only. With Linux 6.8 it asks for one mount's type
+ * at a time (statmount(2)), which costs a fifth of reading mountinfo.
  */
 int mounts_each_procfs(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data);
 

@@ -11,18 +11,18 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/* What tmpfs may take where the policy does not say: systemd's share of the memory for a TemporaryFileSystem, and
- * enough inodes for a large build.
+/* What tmpfs may take where the policy does not say: systemd's share of the memory for a TemporaryFileSystem,
+ * and enough inodes for a large build.
  */
 #define TMPFS_SIZE     "10%"
 #define TMPFS_N_INODES "400k"
 
-#define MAX_LINKS 40 /* as many as the kernel follows, path_resolution(7) */
+#define MAX_LINKS      40 /* as many as the kernel follows, path_resolution(7) */
 
 /* --- the plan --- */
 
-/* Which of two rules for the same path gives the content: the later in this order, as in systemd, where what hides more
- * wins.
+/* Which of two rules for the same path gives the content: the later in this order, as in systemd, where what
+ * hides more wins.
  */
 static const enum path_content content_of_kind[] = {
 	[PATH_READ_ONLY] = CONTENT_SAME,
@@ -57,7 +57,8 @@ static struct draft draft_of_rule(const struct path_rule *rule)
 				.mount = -1,
 			},
 		.says_read_only = rule->kind == PATH_READ_ONLY || rule->kind == PATH_BIND_READ_ONLY ||
-				  rule->kind == PATH_INACCESSIBLE || (rule->kind == PATH_TEMPORARY && rule->read_only),
+				  rule->kind == PATH_INACCESSIBLE ||
+				  (rule->kind == PATH_TEMPORARY && rule->read_only),
 		.says_no_exec = rule->kind == PATH_NO_EXEC,
 		.says_exec = rule->kind == PATH_EXEC,
 	};
@@ -76,7 +77,8 @@ static struct draft draft_of_own(const char *path, enum path_content content, co
 	};
 }
 
-/* Parents sort before their children, and a folder's children stay together: "/" counts as the lowest byte. */
+/* Parents sort before their children, and a folder's children stay together: "/" counts as the lowest byte.
+ */
 static int compare_paths(const char *a, const char *b)
 {
 	while (*a && *a == *b)
@@ -103,8 +105,8 @@ static bool is_below(const char *path, const char *above)
 	return strncmp(path, above, length) == 0 && path[length] == '/' && path[length + 1] != '\0';
 }
 
-/* Two drafts for one path become one: the first has the content; restrictions add up, as in systemd. An implied draft
- * has no say where the administrator's rule brings content of its own.
+/* Two drafts for one path become one: the first has the content; restrictions add up, as in systemd. An
+ * implied draft has no say where the administrator's rule brings content of its own.
  */
 static void merge(struct draft *into, const struct draft *from)
 {
@@ -127,8 +129,8 @@ static void merge(struct draft *into, const struct draft *from)
 	into->says_exec = into->says_exec || from->says_exec;
 }
 
-/* Turns the sorted drafts into nodes. Attributes are inherited from the nearest node above; nothing exists below an
- * inaccessible path.
+/* Turns the sorted drafts into nodes. Attributes are inherited from the nearest node above; nothing exists
+ * below an inaccessible path.
  */
 static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan *plan)
 {
@@ -146,9 +148,10 @@ static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan 
 			continue;
 
 		*node = draft.node;
-		node->read_only = draft.says_read_only || (!draft.says_read_write && parent && parent->read_only);
+		node->read_only =
+			draft.says_read_only || (!draft.says_read_write && parent && parent->read_only);
 		node->no_exec = draft.says_no_exec || (!draft.says_exec && parent && parent->no_exec);
-		node->above = !parent			       ? -1
+		node->above = !parent				? -1
 			      : parent->content == CONTENT_SAME ? parent->above
 								: (int)(parent - plan->nodes);
 		plan->need_nothing = plan->need_nothing || node->content == CONTENT_NOTHING;
@@ -160,7 +163,8 @@ static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan 
 /* A user's folder under USER_TMP_DIRECTORY is named by uid: a name may hold any byte, a number cannot. */
 static int plan_user_tmp(const struct account *account, struct paths_plan *plan)
 {
-	if (asprintf(&plan->user_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_TMP, (unsigned long)account->uid) < 0 ||
+	if (asprintf(&plan->user_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_TMP, (unsigned long)account->uid) <
+			0 ||
 		asprintf(&plan->user_var_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_VAR_TMP,
 			(unsigned long)account->uid) < 0)
 		return -ENOMEM;
@@ -246,7 +250,8 @@ static int walk(const char *path, int flags)
 		is_last = next[strspn(next, "/")] == '\0';
 		if (*next)
 			*next++ = '\0';
-		fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (is_last ? 0 : flags & ~O_DIRECTORY));
+		fd = openat(
+			dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (is_last ? 0 : flags & ~O_DIRECTORY));
 		if (fd < 0 || fstat(fd, &st) < 0)
 			return -errno;
 		if (S_ISLNK(st.st_mode)) {
@@ -349,8 +354,8 @@ static int make_file_system(const char *type, const char *options, const char *m
 	return result < 0 ? result : sys_fsmount(fs, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
 }
 
-/* An overlay whose layers all lie in the store, the lower one mounted there for the purpose: so every layer is a short
- * path from the working directory, and none is resolved on the host's view.
+/* An overlay whose layers all lie in the store, the lower one mounted there for the purpose: so every layer
+ * is a short path from the working directory, and none is resolved on the host's view.
  */
 static int make_overlay(const struct applied *applied, const char *path, unsigned int number)
 {
@@ -375,7 +380,8 @@ static int make_overlay(const struct applied *applied, const char *path, unsigne
 	if (result < 0)
 		return result;
 	upper_fd = openat(applied->store, upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (upper_fd < 0 || fchown(upper_fd, st.st_uid, st.st_gid) < 0 || fchmod(upper_fd, st.st_mode & 07777) < 0)
+	if (upper_fd < 0 || fchown(upper_fd, st.st_uid, st.st_gid) < 0 ||
+		fchmod(upper_fd, st.st_mode & 07777) < 0)
 		return -errno;
 	if (fchdir(applied->store) < 0)
 		return -errno;
@@ -389,8 +395,8 @@ static bool is_there(const char *path)
 	return fd != -ENOENT;
 }
 
-/* Takes or makes what will lie at the node's path, detached from the tree. Content that is the same as before is taken
- * by take_same().
+/* Takes or makes what will lie at the node's path, detached from the tree. Content that is the same as before
+ * is taken by take_same().
  */
 static int take(const struct applied *applied, struct path_node *node, unsigned int *n_overlays)
 {
@@ -418,8 +424,8 @@ static int take(const struct applied *applied, struct path_node *node, unsigned 
 	return -EINVAL;
 }
 
-/* Takes copies of all nodes that keep their content and lie right below node above (-1: in the tree as it was), before
- * attributes are set there, so that each keeps the attributes that it had.
+/* Takes copies of all nodes that keep their content and lie right below node above (-1: in the tree as it
+ * was), before attributes are set there, so that each keeps the attributes that it had.
  */
 static int take_same(const struct applied *applied, int above, const char **subject)
 {
@@ -439,8 +445,8 @@ static int take_same(const struct applied *applied, int above, const char **subj
 	return 0;
 }
 
-/* Makes the folder or file on which node will be mounted, and the folders above it, in a file system of the box's own
- * whose root is top. The host's file systems are never written to.
+/* Makes the folder or file on which node will be mounted, and the folders above it, in a file system of the
+ * box's own whose root is top. The host's file systems are never written to.
  */
 static int make_mount_point(int top, const char *below, const struct path_node *node)
 {
@@ -490,8 +496,8 @@ static int make_mount_points_below(const struct applied *applied, size_t index, 
 
 		if (node->above != (int)index || node->mount < 0)
 			continue;
-		result = make_mount_point(
-			top->mount, node->path + (strcmp(top->path, "/") == 0 ? 0 : strlen(top->path)) + 1, node);
+		result = make_mount_point(top->mount,
+			node->path + (strcmp(top->path, "/") == 0 ? 0 : strlen(top->path)) + 1, node);
 		if (result < 0) {
 			*subject = node->path;
 			return result;

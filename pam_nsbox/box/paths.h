@@ -1,9 +1,9 @@
 /* The file-system policy of a box: what lies at which path, and whether it can be written or executed.
  *
- * The rules have no order. They become one tree of nodes, in which a deeper path wins over a shallower one, as in
- * systemd.exec(5). The tree is planned in the caller, where memory can be allocated, and carried out in the new box,
- * where it cannot. Every path is resolved once, to a descriptor; symbolic links are followed only where nobody but
- * root could have placed them.
+ * The rules have no order. They become one tree of nodes, in which a deeper path wins over a shallower one,
+ * as in systemd.exec(5). The tree is planned in the caller, where memory can be allocated, and carried out in
+ * the new box, where it cannot. Every path is resolved once, to a descriptor; symbolic links are followed
+ * only where nobody but root could have placed them.
  */
 #ifndef NSBOX_PATHS_H
 #define NSBOX_PATHS_H
@@ -15,29 +15,29 @@
 #define STORE_SHM	   "shm"
 #define STORE_TMP	   "tmp"
 #define STORE_VAR_TMP	   "var-tmp"
-#define STORE_NOTHING	   "nothing"	  /* an empty folder that nobody may enter, for InaccessiblePaths */
+#define STORE_NOTHING	   "nothing" /* an empty folder that nobody may enter, for InaccessiblePaths */
 #define STORE_NOTHING_FILE "nothing-file"
 
 enum path_content {
-	CONTENT_SAME,	/* what lies there anyway, with other attributes */
-	CONTENT_BIND,	/* another place of the host */
-	CONTENT_STORE,	/* a folder or file of the box's own */
-	CONTENT_TMPFS,	/* a new tmpfs */
-	CONTENT_MQUEUE, /* the message queues of the box's IPC namespace */
-	CONTENT_OVERLAY,/* what lies there anyway, with changes that vanish */
-	CONTENT_NOTHING,/* inaccessible */
+	CONTENT_SAME,	 /* what lies there anyway, with other attributes */
+	CONTENT_BIND,	 /* another place of the host */
+	CONTENT_STORE,	 /* a folder or file of the box's own */
+	CONTENT_TMPFS,	 /* a new tmpfs */
+	CONTENT_MQUEUE,	 /* the message queues of the box's IPC namespace */
+	CONTENT_OVERLAY, /* what lies there anyway, with changes that vanish */
+	CONTENT_NOTHING, /* inaccessible */
 };
 
 struct path_node {
 	const char *path;
 	enum path_content content;
-	const char *source;  /* CONTENT_BIND: a path; CONTENT_STORE: a name */
-	const char *options; /* CONTENT_TMPFS, or NULL */
-	bool recursive;	     /* CONTENT_BIND */
-	bool optional;	     /* left out where path or source does not exist */
+	const char *source;	 /* CONTENT_BIND: a path; CONTENT_STORE: a name */
+	const char *options;	 /* CONTENT_TMPFS, or NULL */
+	bool recursive;		 /* CONTENT_BIND */
+	bool optional;		 /* left out where path or source does not exist */
 	bool read_only, no_exec; /* as they take effect, the nodes above taken into account */
-	int above;	     /* index of the nearest node above whose content is not CONTENT_SAME, or -1 */
-	int mount;	     /* while it is carried out: a descriptor of its mount, or -1 */
+	int above; /* index of the nearest node above whose content is not CONTENT_SAME, or -1 */
+	int mount; /* while it is carried out: a descriptor of its mount, or -1 */
 };
 
 struct paths_plan {
@@ -52,21 +52,22 @@ struct paths_plan {
 /* Where PrivateTmp=user keeps its folders: root's, 0700, one a user inside. */
 #define USER_TMP_DIRECTORY "/var/lib/nsbox/tmp"
 
-/* Makes the plan for policy, whose strings it borrows. with_hosts: the box has a hosts file of its own. Returns 0 or
- * -ENOMEM; free it with paths_plan_free() in any case.
+/* Makes the plan for policy, whose strings it borrows. with_hosts: the box has a hosts file of its own.
+ * Returns 0 or -ENOMEM; free it with paths_plan_free() in any case.
  */
-int paths_plan_make(const struct policy *policy, const struct account *account, bool with_hosts,
-	struct paths_plan *plan);
+int paths_plan_make(
+	const struct policy *policy, const struct account *account, bool with_hosts, struct paths_plan *plan);
 void paths_plan_free(struct paths_plan *plan);
 
-/* Carries the plan out in the calling process's mount namespace. store: the file system of the box's own, mounted
- * anywhere. proc: a procfs of the calling process. Makes system calls only. Returns 0, or a negative errno with
- * *subject set to the path that it was about.
+/* Carries the plan out in the calling process's mount namespace. store: the file system of the box's own,
+ * mounted anywhere. proc: a procfs of the calling process. Makes system calls only. Returns 0, or a negative
+ * errno with *subject set to the path that it was about.
  */
 int paths_apply(struct paths_plan *plan, int store, int proc, const char **subject);
 
-/* Opens an absolute path as O_PATH. Symbolic links are followed while every folder on the way is root's and not
- * writable by anybody else, and refused (-ELOOP) from then on. flags: more flags for openat(2). Makes system calls only.
+/* Opens an absolute path as O_PATH. Symbolic links are followed while every folder on the way is root's and
+ * not writable by anybody else, and refused (-ELOOP) from then on. flags: more flags for openat(2). Makes
+ * system calls only.
  */
 int paths_open(const char *path, int flags);
 

@@ -12,16 +12,19 @@
  * mounted nowhere: /proc/PID/cwd leads root there and nobody else, and it goes away with nsbox-init.
  * The maker of the box talks over a connection that nsbox-init is born with.
  *
- * An upgraded module meets the nsbox-init of boxes that are open: the structs here may only grow at their end.
+ * An upgraded module meets the nsbox-init of boxes that are open: the structs here may only grow at their
+ * end.
  */
 #ifndef NSBOX_LEASE_H
 #define NSBOX_LEASE_H
 
 #include <stdint.h>
 
-#define LEASE_SOCKET	   "lease"
-#define LEASE_OLD_PROCFS   "old-procfs-" /* and a digit: host's mounts in the box's own file system, to be detached */
-#define LEASE_SIGNAL_LEAVE 40 /* a real-time signal, beyond those that the C libraries keep for themselves */
+#define LEASE_SOCKET "lease"
+#define LEASE_OLD_PROCFS                                                                                     \
+	"old-procfs-"	      /* and a digit: host's mounts in the box's own file system, to be detached */
+#define LEASE_SIGNAL_LEAVE 40 /* a real-time signal, beyond those that the C libraries keep for themselves   \
+			       */
 
 /* The descriptors that nsbox-init is born with; any but the first three may be missing. */
 enum {
@@ -39,8 +42,8 @@ enum { LEASE_JOIN = 1, LEASE_STATUS = 2 };
 
 enum box_state { BOX_LIVE = 1, BOX_LINGERING = 2, BOX_STOPPING = 3 };
 
-/* What a box is, told by its maker, kept by nsbox-init, shown by nsboxctl. The strings are cleaned: no control
- * character, quote or backslash that could break a line of the log.
+/* What a box is, told by its maker, kept by nsbox-init, shown by nsboxctl. The strings are cleaned: no
+ * control character, quote or backslash that could break a line of the log.
  */
 struct box_record {
 	char id[16];
@@ -70,7 +73,7 @@ struct lease_request {
 };
 
 struct lease_reply_head {
-	int32_t error;	    /* 0 or a positive errno: ESHUTDOWN while the box stops, EMFILE with too many leases */
+	int32_t error; /* 0 or a positive errno: ESHUTDOWN while the box stops, EMFILE with too many leases */
 	uint32_t lease;	    /* LEASE_JOIN: its number */
 	uint32_t leases;    /* how many there are now */
 	uint32_t state;	    /* enum box_state */

@@ -26,14 +26,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a descriptor that is waited for stands for; in the upper half of its epoll data, the lower being its number. A
- * lease has the number of its descriptor, so that nothing about it is stored here: memory stays the same with any number.
+/* What a descriptor that is waited for stands for; in the upper half of its epoll data, the lower being its
+ * number. A lease has the number of its descriptor, so that nothing about it is stored here: memory stays the
+ * same with any number.
  */
 enum waited { WAITED_SIGNALS = 1, WAITED_LISTEN, WAITED_CLIENT, WAITED_LEASE, WAITED_PROCESS };
 
 struct box {
 	struct box_record record;
-	int waiting;	     /* the epoll instance */
+	int waiting; /* the epoll instance */
 	int signals;
 	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
 	bool has_record;     /* its maker has introduced himself */
@@ -196,8 +197,8 @@ static uint32_t count_processes(const struct box *box)
 	return processes;
 }
 
-/* A pidfd of any live process of the box, or -1 if there is none. kill(2) with -1 fails with ESRCH when no other
- * process, not even a zombie, is left: the common case, without reading /proc.
+/* A pidfd of any live process of the box, or -1 if there is none. kill(2) with -1 fails with ESRCH when no
+ * other process, not even a zombie, is left: the common case, without reading /proc.
  */
 static int any_process(const struct box *box)
 {
@@ -226,15 +227,16 @@ static _Noreturn void end(const struct box *box)
 
 	if (box->has_record) {
 		line_begin(box, &line, "stopped");
-		line_number(&line, " after_ms=", box->stopping_since ? (uint64_t)(now_ms() - box->stopping_since) : 0);
+		line_number(&line,
+			" after_ms=", box->stopping_since ? (uint64_t)(now_ms() - box->stopping_since) : 0);
 		line_number(&line, " ended_by_force=", count_processes(box));
 		line_send(box, &line);
 	}
 	_exit(0); /* the kernel kills what is left in the PID namespace */
 }
 
-/* Asks every process to end. Interactive shells ignore SIGTERM and save their history on SIGHUP; a process that
- * was stopped acts on neither before SIGCONT.
+/* Asks every process to end. Interactive shells ignore SIGTERM and save their history on SIGHUP; a process
+ * that was stopped acts on neither before SIGCONT.
  */
 static void begin_stopping(struct box *box)
 {
@@ -248,15 +250,16 @@ static void begin_stopping(struct box *box)
 	kill(-1, SIGCONT);
 }
 
-/* Decides what follows when the leases or the processes have changed. Returns the milliseconds until the box must be
- * looked at again, or -1 if only an event can change anything: a box at rest never wakes up.
+/* Decides what follows when the leases or the processes have changed. Returns the milliseconds until the box
+ * must be looked at again, or -1 if only an event can change anything: a box at rest never wakes up.
  */
 static int settle(struct box *box)
 {
 	if (box->stop_now && box->is_pid_1)
 		end(box);
 	if (box->state != BOX_STOPPING) {
-		/* What cannot be signalled cannot be stopped: then the box is there until its sessions have left. */
+		/* What cannot be signalled cannot be stopped: then the box is there until its sessions have
+		 * left. */
 		if (box->n_leases > 0 && (!box->stop_requested || !box->is_pid_1)) {
 			box->state = BOX_LIVE;
 			watch_process(box, -1);
@@ -308,8 +311,8 @@ static void drop_lease(struct box *box, int lease, const char *why)
 	line_send(box, &line);
 }
 
-/* Returns 0 or a positive errno. A box that is ending because its last session left is kept for the new one; one
- * that was told to stop is not.
+/* Returns 0 or a positive errno. A box that is ending because its last session left is kept for the new one;
+ * one that was told to stop is not.
  */
 static int add_lease(struct box *box, int pidfd)
 {
@@ -331,8 +334,8 @@ union descriptor {
 	struct cmsghdr header;
 };
 
-/* Reads one message and the descriptor that came with it, if any. Its record is kept if it is the box's maker who sends
- * it, and cut off otherwise. Returns the operation, or 0 if there was no message.
+/* Reads one message and the descriptor that came with it, if any. Its record is kept if it is the box's maker
+ * who sends it, and cut off otherwise. Returns the operation, or 0 if there was no message.
  */
 static uint32_t receive(struct box *box, int fd, int *pidfd)
 {
@@ -362,7 +365,8 @@ static uint32_t receive(struct box *box, int fd, int *pidfd)
 	return head[0];
 }
 
-/* Replies; with_self: and hands out the pidfd by which the box is entered. Returns false if nobody listens. */
+/* Replies; with_self: and hands out the pidfd by which the box is entered. Returns false if nobody listens.
+ */
 static bool reply(struct box *box, int fd, struct lease_reply_head *answer, bool with_self)
 {
 	struct iovec parts[] = {
@@ -444,7 +448,8 @@ static void request_stop(struct box *box, bool at_once)
 /* Whether fd is a lease: asked of the kernel, which refuses to change what is not waited for. */
 static bool is_lease(const struct box *box, int fd)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)WAITED_LEASE << 32 | (uint32_t)fd};
+	struct epoll_event event = {
+		.events = EPOLLIN, .data.u64 = (uint64_t)WAITED_LEASE << 32 | (uint32_t)fd};
 
 	return fd >= INIT_FDS && fd != box->signals && fd != box->process && fd != box->waiting &&
 	       epoll_ctl(box->waiting, EPOLL_CTL_MOD, fd, &event) == 0;
@@ -469,8 +474,9 @@ static void read_signal(struct box *box)
 
 /* --- */
 
-/* The host's procfs, which the set-up moved out of everybody's sight. The kernel waits for all CPUs before it lets a
- * mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not live.
+/* The host's procfs, which the set-up moved out of everybody's sight. The kernel waits for all CPUs before it
+ * lets a mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not
+ * live.
  */
 static void detach_old_procfs(const struct box *box)
 {

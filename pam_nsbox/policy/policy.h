@@ -16,7 +16,12 @@
 #define BOX_ID_SIZE	    11 /* ten characters of [a-z2-7] and a NUL */
 
 enum propagation { PROPAGATION_RSLAVE, PROPAGATION_RPRIVATE };
-enum protect_proc { PROTECT_PROC_DEFAULT, PROTECT_PROC_NOACCESS, PROTECT_PROC_INVISIBLE, PROTECT_PROC_PTRACEABLE };
+enum protect_proc {
+	PROTECT_PROC_DEFAULT,
+	PROTECT_PROC_NOACCESS,
+	PROTECT_PROC_INVISIBLE,
+	PROTECT_PROC_PTRACEABLE
+};
 enum proc_subset { PROC_SUBSET_ALL, PROC_SUBSET_PID };
 enum scope { SCOPE_LOGIN, SCOPE_USER, SCOPE_POLICY };
 enum on_error { ON_ERROR_DENY, ON_ERROR_ALLOW };
@@ -54,7 +59,8 @@ struct policy {
 	bool enabled;	/* false: this login is not boxed */
 	char *reason;	/* why it is not boxed, or what was taken away (sudo: the PID namespace), as a clause
 			   for the log; NULL if there is nothing to say */
-	int namespaces; /* mask of CLONE_NEW*, from the table in namespaces.h */
+	int namespaces; /* mask of CLONE_NEW*, from the table in namespaces.h; never a PID namespace without a
+			   mount namespace, whose users would see the host's /proc */
 	enum propagation propagation;
 	char hostname[POLICY_HOSTNAME_MAX + 1]; /* valid, or empty: keep the host's */
 	enum protect_proc protect_proc;

@@ -51,7 +51,7 @@ check: ## on a fresh machine: install what tests need, build, run them; counts t
 	packaging/install-dependencies build
 	tests/install-dependencies
 	$(MAKE) --silent all tests-tools
-	NSBOX_TEST_POLICY=$(CURDIR)/tests/policy NSBOX_STUB_FOLDER=$(CURDIR)/$(B)/tests/nss tests/run
+	NSBOX_TEST_POLICY=$(CURDIR)/tests/policy tests/run
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,12 +102,11 @@ $(B)/man/%: pam_nsbox/man/%.in $(B)/man/keys VERSION $(B)/flags
 # --- tests ---
 
 # Each source in tests/tools is one program, as is each tests/unit/test_*.c. fake_nss.c stands in for the C library's
-# look-ups where a test asks for it; nss_stub.c is a directory that the C library itself asks.
+# look-ups where a test asks for it.
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-NSS_STUB   := $(patsubst tests/unit/nss_stub.c,$(B)/tests/nss/libnss_nsboxstub.so.2,$(wildcard tests/unit/nss_stub.c))
 
-tests-tools: $(TEST_TOOLS) $(UNIT_TESTS) $(NSS_STUB) ## build the programs that tests need
+tests-tools: $(TEST_TOOLS) $(UNIT_TESTS) ## build the programs that tests need
 
 $(TEST_TOOLS): $(B)/tests/%: tests/tools/%.c $(B)/flags
 	@mkdir -p $(@D)
@@ -117,10 +116,6 @@ $(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/fake_nss.
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ipam_nsbox -pthread $(LDFLAGS) -o $@ $< \
 		$(if $(shell grep -l fake_nss.h $<),tests/unit/fake_nss.c) $(B)/libengine.a -lcmocka $(MODULE_LIBS)
-
-$(NSS_STUB): tests/unit/nss_stub.c $(B)/flags
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
 # --- installation ---
 

@@ -3,6 +3,7 @@
 #include "inside.h"
 #include "kernel.h"
 #include "live.h"
+#include "network.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -259,7 +260,9 @@ static int intermediate_main(void *data)
 {
 	struct birth *birth = data;
 	struct inside *inside = &birth->inside;
-	const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | inside->policy->namespaces;
+	/* A network namespace that is there already is joined by the holder itself. */
+	const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD |
+			  (inside->policy->namespaces & ~(inside->policy->netns_path ? CLONE_NEWNET : 0));
 	pid_t parent;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -355,7 +358,7 @@ static int make_hosts(const struct policy *policy, char **text, size_t *size)
 {
 	cleanup_fd int fd = -1;
 	FILE *stream;
-	char buf[4096];
+	char buf[4096], path[PATH_MAX];
 	ssize_t part;
 
 	*text = NULL;
@@ -363,7 +366,12 @@ static int make_hosts(const struct policy *policy, char **text, size_t *size)
 	if (!(policy->namespaces & CLONE_NEWNS) || !(policy->namespaces & CLONE_NEWUTS) ||
 		!policy->hostname[0])
 		return 0;
-	fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (network_etc(policy->netns_path, path, sizeof(path) - sizeof("/hosts"))) {
+		strcat(path, "/hosts");
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (fd < 0)
+		fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	stream = open_memstream(text, size);

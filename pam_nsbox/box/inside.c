@@ -2,14 +2,14 @@
 #include "kernel.h"
 #include "live.h"
 #include "mounts.h"
+#include "network.h"
+#include "sysfs.h"
 
 #include <limits.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -208,26 +208,40 @@ static int run_store(struct inside *inside)
 	return fill_store(inside);
 }
 
-/* The host's procfs would stay reachable under a new one, and so would any that lies under it. With their
- * submounts they can only be detached, for which the kernel waits until no CPU can be looking at them
- * (measured: 40 us on an idle machine, a millisecond on a busy one). So they are moved aside, into the box's
- * own file system, and nsbox-init detaches them when it has answered; that file system then takes their
- * place, where the new procfs will cover it.
+/* A mount with others on it can only be detached, for which the kernel waits until no CPU can be looking at it
+ * (measured: 40 us on an idle machine, a millisecond on a busy one). So it goes into the box's own file system, and
+ * nsbox-init detaches it when it has answered.
+ */
+int inside_move_aside(struct inside *inside, const char *path)
+{
+	char name[] = LEASE_OLD_MOUNT "0";
+	char *digit = &name[sizeof(name) - 2];
+
+	for (*digit = (char)(*digit + inside->n_old); *digit <= LEASE_OLD_MOUNT_LAST;
+		++*digit, inside->n_old++) {
+		int result;
+
+		if (mkdirat(INIT_FD_STORE, name, 0700) < 0 && errno != EEXIST)
+			return inside_fail(inside, name, -errno);
+		result = sys_move_mount(AT_FDCWD, path, INIT_FD_STORE, name, 0);
+		if (result < 0) /* EINVAL: not a mount point (any more) */
+			return result == -EINVAL ? 0 : inside_fail(inside, path, result);
+	}
+	return inside_fail(inside, path, -ELOOP);
+}
+
+/* The host's procfs would stay reachable under a new one, and so would any that lies under it. The box's own file system
+ * then takes their place, where the new procfs will cover it.
  */
 static int run_old_procfs(struct inside *inside)
 {
-	char name[] = LEASE_OLD_PROCFS "0";
-	int result = 0;
+	int result;
 
 	if (!needs_procfs(inside))
 		return 0;
-	for (; name[sizeof(name) - 2] <= '9' && result == 0; name[sizeof(name) - 2]++) {
-		if (mkdirat(INIT_FD_STORE, name, 0700) < 0)
-			return inside_fail(inside, name, -errno);
-		result = sys_move_mount(AT_FDCWD, "/proc", INIT_FD_STORE, name, 0);
-	}
-	if (result != -EINVAL) /* EINVAL: not a mount point (any more) */
-		return inside_fail(inside, "/proc", result == 0 ? -ELOOP : result);
+	result = inside_move_aside(inside, "/proc");
+	if (result < 0)
+		return result;
 	result = sys_move_mount(INIT_FD_STORE, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }
@@ -337,19 +351,6 @@ static int run_hostname(struct inside *inside)
 	return sethostname(name, strlen(name)) < 0 ? inside_fail(inside, name, -errno) : 0;
 }
 
-static int run_network(struct inside *inside)
-{
-	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	cleanup_fd int fd = -1;
-
-	if (!has(inside, CLONE_NEWNET))
-		return 0;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) < 0)
-		return inside_fail(inside, "lo", -errno);
-	return 0;
-}
-
 /* Where root's eyes are shut (NFS with root_squash), the caller's own real user may still see the folder. */
 static int run_directory(struct inside *inside)
 {
@@ -396,6 +397,7 @@ const struct inside_step inside_steps[] = {
 	{"session", run_session, "leaves the caller's terminal and process group", BY_EXIT},
 	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
 	{"init", run_init, "opens nsbox-init", BY_EXIT},
+	{"network-namespace", network_join, "joins the named network namespace", BY_EXIT},
 	{"registry", run_registry, "opens the register of boxes", BY_EXIT},
 	{"log", run_log, "connects to the system log, if there is one", BY_EXIT},
 	{"store", run_store, "makes the box's own file system, and a hosts file in it", BY_NAMESPACE},
@@ -404,11 +406,14 @@ const struct inside_step inside_steps[] = {
 	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
 	{"other-procfs", run_other_procfs, "detaches the host's procfs from any other place", BY_NAMESPACE},
+	{"sysfs", sysfs_replace, "mounts a sysfs of the box's network on /sys", BY_NAMESPACE},
+	{"cgroupfs", sysfs_replace_cgroups, "mounts cgroup file systems of the box's cgroup namespace",
+		BY_NAMESPACE},
 	{"paths", run_paths, "carries out the file-system policy", BY_NAMESPACE},
 	{"store-away", run_store_away, "detaches the box's own file system where no procfs covers it",
 		BY_NAMESPACE},
 	{"hostname", run_hostname, "sets the host name", BY_NAMESPACE},
-	{"network", run_network, "sets the loopback device up", BY_NAMESPACE},
+	{"network", network_loopback, "sets the loopback device up", BY_NAMESPACE},
 	{"directory", run_directory, "makes sure that the caller's directory exists inside", BY_EXIT},
 	{"exec", run_exec, "becomes nsbox-init", BY_EXIT},
 };

@@ -42,6 +42,7 @@ struct inside {
 
 	/* The steps' own. */
 	bool is_placed[INIT_FDS];
+	int n_old; /* mounts moved aside */
 	int init_fd;
 
 	/* The outcome, if no execve(2) happened. */
@@ -51,6 +52,11 @@ struct inside {
 /* Runs the steps; the last one is execve(2) of nsbox-init. Returns only on failure, with inside->failure set.
  */
 void inside_run(struct inside *inside);
+
+/* Moves everything that is mounted on path out of reach, to be detached by nsbox-init; a path that is no mount point is left
+ * alone. From the step "store" on.
+ */
+int inside_move_aside(struct inside *inside, const char *path);
 
 /* Notes what a step was working on when it failed, then returns error, so that a step can end with it. */
 int inside_fail(struct inside *inside, const char *subject, int error);

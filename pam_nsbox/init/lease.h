@@ -20,11 +20,14 @@
 
 #include <stdint.h>
 
-#define LEASE_SOCKET "lease"
-#define LEASE_OLD_PROCFS                                                                                     \
-	"old-procfs-"	      /* and a digit: host's mounts in the box's own file system, to be detached */
-#define LEASE_SIGNAL_LEAVE 40 /* a real-time signal, beyond those that the C libraries keep for themselves   \
-			       */
+#define LEASE_SOCKET	   "lease"
+#define LEASE_SIGNAL_LEAVE 40 /* a real-time signal, beyond those that the C libraries keep for themselves */
+
+/* The host's mounts in the box's own file system, to be detached: "old-" and a character, from '0' on in ASCII's order, in
+ * which no slash follows.
+ */
+#define LEASE_OLD_MOUNT	     "old-"
+#define LEASE_OLD_MOUNT_LAST '~'
 
 /* The descriptors that nsbox-init is born with; any but the first three may be missing. */
 enum {

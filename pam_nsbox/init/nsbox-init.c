@@ -474,15 +474,14 @@ static void read_signal(struct box *box)
 
 /* --- */
 
-/* The host's procfs, which the set-up moved out of everybody's sight. The kernel waits for all CPUs before it
- * lets a mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not
- * live.
+/* The host's procfs and others that the set-up moved out of everybody's sight. The kernel waits for all CPUs before it
+ * lets a mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not live.
  */
-static void detach_old_procfs(const struct box *box)
+static void detach_old_mounts(const struct box *box)
 {
-	char name[] = LEASE_OLD_PROCFS "0";
+	char name[] = LEASE_OLD_MOUNT "0";
 
-	for (; name[sizeof(name) - 2] <= '9'; name[sizeof(name) - 2]++)
+	for (; name[sizeof(name) - 2] <= LEASE_OLD_MOUNT_LAST; name[sizeof(name) - 2]++)
 		if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0) {
 			if (errno != EINVAL && errno != ENOENT)
 				end(box);
@@ -553,7 +552,7 @@ int main(void)
 		!wait_for(&box, INIT_FD_CONNECTION, WAITED_CLIENT))
 		return 1;
 	serve(&box, INIT_FD_CONNECTION);
-	detach_old_procfs(&box);
+	detach_old_mounts(&box);
 	drop_privileges();
 
 	for (;;) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +37,8 @@ static enum on_error section_on_error(const struct config *config, const struct 
 }
 
 /* What a refusal means while it is open which section decides: allow only if whichever it turns out to be
- * says so. */
+ * says so.
+ */
 static enum on_error cautious_on_error(const struct match *match, const struct section *first)
 {
 	const struct config *config = match->config;
@@ -193,6 +195,9 @@ static int decide(struct match *match, const struct caller *caller, struct setti
 	if (r < 0)
 		return r;
 	resolution->verdict = VERDICT_BOX;
+	/* A network namespace that is joined is one that the box has. */
+	if (resolution->policy.netns_path)
+		resolution->policy.namespaces |= CLONE_NEWNET;
 	if (!resolution->policy.enabled) {
 		leave_alone(resolution, "its policy says Enabled = no");
 	} else if (caller) {

@@ -115,7 +115,7 @@ $(TEST_TOOLS): $(B)/tests/%: tests/tools/%.c $(B)/flags
 $(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/fake_nss.*) $(B)/libengine.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ipam_nsbox -pthread $(LDFLAGS) -o $@ $< \
-		$(if $(shell grep -l fake_nss.h $<),tests/unit/fake_nss.c) $(B)/libengine.a -lcmocka $(MODULE_LIBS)
+		$(if $(shell grep -l fake_nss.h $<),$(wildcard tests/unit/fake_nss.c)) $(B)/libengine.a -lcmocka $(MODULE_LIBS)
 
 # --- installation ---
 

@@ -181,7 +181,7 @@ int main(int argc, char **argv)
 		if (!mkdtemp(folder))
 			return 1;
 		snprintf(command, sizeof(command),
-			"${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o %s/libnss_nsboxstub.so.2 '%s/../unit/nss_stub.c'",
+			"${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o %s/libnss_nsboxstub.so.2 '%s/nss_stub.c'",
 			folder, source ? source : "tests/policy");
 		if (system(command) != 0)
 			return 1;

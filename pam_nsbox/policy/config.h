@@ -21,7 +21,8 @@
 #endif
 
 /* iniparser reads lines of at most 1,024 bytes with the line's end and a NUL, and refuses the file for a
- * longer one. */
+ * longer one.
+ */
 #define CONFIG_LINE_MAX	  1022
 #define CONFIG_POLICY_MAX 64 /* bytes of a policy's name */
 

@@ -116,7 +116,8 @@ bool match_login(const struct match *match, const struct section *section, const
 }
 
 /* Whether the section decides: 1, 0 or -errno. Groups come last, since they may cost a journey to a
- * directory. */
+ * directory.
+ */
 static int decides(struct match *match, const struct section *section, const char **why_not)
 {
 	struct names groups;

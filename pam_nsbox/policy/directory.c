@@ -1,6 +1,5 @@
 #include "directory.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
@@ -27,7 +26,8 @@ struct question {
 };
 
 /* Services with nothing behind them that could be away. systemd's speaks with local services that need not
- * run. */
+ * run.
+ */
 static bool is_local(const char *service)
 {
 	static const char *const local[] = {"files", "compat", "db", "systemd", "altfiles", "extrausers"};
@@ -106,19 +106,36 @@ static int add_gids(const struct question *question, gid_t **gids, int *n_gids)
 	return 0;
 }
 
+/* Loads the service's library. *library is NULL if it is not installed, which NSS, too, passes over; that it
+ * cannot be loaded for another reason (no memory, no descriptor) is an error, since NSS would pass over that
+ * as well.
+ */
+static int load_service(const char *service, void **library, struct sentence *why)
+{
+	char file[96];
+	const char *error;
+
+	snprintf(file, sizeof(file), "libnss_%s.so.2", service);
+	*library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+	error = *library ? NULL : dlerror();
+	if (!error || strstr(error, strerror(ENOENT)))
+		return 0;
+	sentence_set(why, "the service %s, which " NSSWITCH " names for groups, cannot be asked: %s", service,
+		error);
+	return -ELIBACC;
+}
+
 /* Asks one service and adds what it says. */
 static int ask_service(
 	const char *service, struct question *question, gid_t **gids, int *n_gids, struct sentence *why)
 {
-	char file[96], shown[PRINTABLE_SIZE];
+	char shown[PRINTABLE_SIZE];
 	enum nss_status status;
 	void *library;
-	int error;
+	int error, r = load_service(service, &library, why);
 
-	snprintf(file, sizeof(file), "libnss_%s.so.2", service);
-	library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-	if (!library)
-		return 0;
+	if (r < 0 || !library)
+		return r;
 	question->n_gids = 0;
 	status = ask(library, service, question, &error);
 	dlclose(library);
@@ -136,7 +153,8 @@ static int ask_service(
 }
 
 /* Asks every service of one line of nsswitch.conf: names between blanks, and [ACTIONS], which do not matter
- * here. */
+ * here.
+ */
 static int ask_line(char *line, struct question *question, gid_t **gids, int *n_gids, struct sentence *why)
 {
 	bool action = false;
@@ -156,43 +174,60 @@ static int ask_line(char *line, struct question *question, gid_t **gids, int *n_
 	return r;
 }
 
-/* The text behind "database:" in nsswitch.conf, in new memory, or NULL. */
-static char *line_of(FILE *file, const char *database)
+/* The text behind "database:" in nsswitch.conf, in new memory; NULL if there is no such line. 0 or -errno. */
+static int find_line(FILE *file, const char *database, char **text)
 {
 	AUTO_FREE char *line = NULL;
 	size_t size = 0, length = strlen(database);
 
 	rewind(file);
 	while (getline(&line, &size, file) >= 0) {
-		char *at = line;
+		char *at = line + strspn(line, " \t");
 
-		while (isspace((unsigned char)*at))
-			at++;
-		if (strncmp(at, database, length) == 0 && at[length + strspn(at + length, " \t")] == ':')
-			return strdup(strchr(at, ':') + 1);
+		if (strncmp(at, database, length) == 0 && at[length + strspn(at + length, " \t")] == ':') {
+			*text = strdup(strchr(at, ':') + 1);
+			return *text ? 0 : -ENOMEM;
+		}
 	}
-	return NULL;
+	/* A file that could not be read to its end may have had the line. */
+	return feof(file) ? 0 : -errno;
+}
+
+/* The services that NSS asks for a user's groups, as nsswitch.conf has them; NULL if it says nothing of it,
+ * for then it asks "files" alone. 0 or -errno.
+ */
+static int find_services(char **line)
+{
+	FILE *file = fopen(NSSWITCH, "re");
+	int r;
+
+	*line = NULL;
+	if (!file)
+		return errno == ENOENT ? 0 : -errno;
+	r = find_line(file, "initgroups", line);
+	if (r == 0 && !*line)
+		r = find_line(file, "group", line);
+	fclose(file);
+	return r;
 }
 
 int directory_check(const char *user, gid_t group, gid_t **gids, int *n_gids, struct sentence *why)
 {
 	struct question question = {.user = user, .group = group, .room = 64};
 	AUTO_FREE char *line = NULL;
-	FILE *file = fopen(NSSWITCH, "re");
-	int r = 0;
+	int r = find_services(&line);
 
-	/* Without the file glibc asks "files" alone. */
-	if (!file)
-		return 0;
-	line = line_of(file, "initgroups");
+	if (r < 0) {
+		sentence_set(why, NSSWITCH " cannot be read, so there is no telling who knows groups: %s",
+			strerror(-r));
+		return r;
+	}
 	if (!line)
-		line = line_of(file, "group");
-	fclose(file);
+		return 0;
 	question.gids = calloc((size_t)question.room, sizeof(*question.gids));
 	if (!question.gids)
 		return -ENOMEM;
-	if (line)
-		r = ask_line(line, &question, gids, n_gids, why);
+	r = ask_line(line, &question, gids, n_gids, why);
 	free(question.gids);
 	return r;
 }

@@ -37,12 +37,27 @@ static int complain(struct indexer *ix, enum fault fault, struct span text)
 	return index_problem(ix->config, fault, ix->file, ix->line, ix->section, text) ? 0 : -ENOMEM;
 }
 
+/* Bytes that need a closer look. */
+enum { CONTROL = 1, QUOTE = 2, COMMENT = 4 };
+
+/* Which of these are in the text. Most have none, and a large configuration is looked through once this way.
+ */
+static unsigned int special_bytes(struct span span)
+{
+	unsigned int found = 0;
+
+	for (size_t i = 0; i < span.length; i++) {
+		unsigned char c = (unsigned char)span.at[i];
+
+		found |= ((c < ' ' && c != '\t') || c == 0x7f ? CONTROL : 0u) |
+			 (c == '"' || c == '\'' ? QUOTE : 0u) | (c == '#' || c == ';' ? COMMENT : 0u);
+	}
+	return found;
+}
+
 static bool has_control(struct span span)
 {
-	for (size_t i = 0; i < span.length; i++)
-		if (((unsigned char)span.at[i] < ' ' && span.at[i] != '\t') || span.at[i] == 0x7f)
-			return true;
-	return false;
+	return special_bytes(span) & CONTROL;
 }
 
 static bool is_comment(char c)
@@ -156,6 +171,10 @@ static enum fault read_value(struct span text, struct span *value)
 	enum fault fault;
 
 	text = span_trim(text);
+	if (special_bytes(text) == 0) {
+		*value = text;
+		return FAULT_NONE;
+	}
 	fault = text.length > 0 && (text.at[0] == '"' || text.at[0] == '\'') ? read_quoted(text, value)
 									     : read_plain(text, value);
 	return fault == FAULT_NONE && has_control(*value) ? FAULT_CONTROL_VALUE : fault;

@@ -157,7 +157,8 @@ int parse_size(struct span text, const char *suffixes, bool percent)
 		return number <= 100 ? 0 : -EINVAL;
 	if (text.length > 1 && text.at[0] == '.') {
 		text = span_skip(text, 1);
-		if (take_number(&text, UINT64_MAX, &part) < 0)
+		/* Half a byte, or half a task, is none. */
+		if (take_number(&text, UINT64_MAX, &part) < 0 || text.length == 0)
 			return -EINVAL;
 	}
 	if (text.length > 0) {

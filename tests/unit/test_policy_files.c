@@ -490,7 +490,7 @@ int main(int argc, char **argv)
 		snprintf(conf, sizeof(conf), "%s/nsbox.conf", folder);
 		failed |= cmocka_run_group_tests_name("hostile files", hostile, NULL, NULL);
 		snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-		failed |= system(command);
+		failed |= system(command) != 0;
 	}
 	free(absolute);
 	return failed ? 1 : 0;

@@ -47,8 +47,6 @@ static const struct command_option stop_options[] = {
 #pragma weak command_explain
 #pragma weak command_edit
 #pragma weak command_doctor
-#pragma weak command_show
-#pragma weak command_enter
 
 static const struct command commands[] = {
 	{"check", "[FILE...]", "say everything that is wrong in the configuration", no_options,
@@ -73,7 +71,7 @@ static const struct command *running;
 
 /* --- what is said --- */
 
-static void say_line(const char *format, va_list arguments)
+static void __attribute__((format(printf, 1, 0))) say_line(const char *format, va_list arguments)
 {
 	char line[2048];
 

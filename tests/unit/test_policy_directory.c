@@ -156,6 +156,38 @@ static void a_directory_that_comes_back_is_believed(void **state)
 	expect("daemon", "sshd", VERDICT_BOX, "stub", 0, NULL);
 }
 
+/* Builds the stub in a new folder and begins anew with it in the dynamic loader's path, which is read only when a
+ * program begins. Returns on error alone.
+ */
+static int begin_anew(const char *source, char **argv)
+{
+	char command[2 * PATH_MAX];
+
+	if (!mkdtemp(folder))
+		return 1;
+	snprintf(command, sizeof(command),
+		"${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o %s/libnss_nsboxstub.so.2 '%s/nss_stub.c'", folder,
+		source);
+	if (system(command) != 0)
+		return 1;
+	setenv("NSBOX_DIRECTORY_TEST", folder, 1);
+	setenv("LD_LIBRARY_PATH", folder, 1);
+	execv("/proc/self/exe", argv);
+	return 1;
+}
+
+static void remove_files(void)
+{
+	static const char *const names[] = {"nsbox.conf", "state", "nsswitch.conf", "libnss_nsboxstub.so.2"};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,29 +200,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_service_that_is_not_installed_is_passed_over),
 		cmocka_unit_test(a_directory_that_comes_back_is_believed),
 	};
-	const char *source = argc > 1 ? argv[1] : getenv("NSBOX_TEST_POLICY"),
-		   *again = getenv("NSBOX_STUB_FOLDER");
-	char command[2 * PATH_MAX];
+	const char *source = argc > 1 ? argv[1] : getenv("NSBOX_TEST_POLICY");
+	const char *again = getenv("NSBOX_DIRECTORY_TEST");
 	int failed;
 
 	if (geteuid() != 0) {
 		puts("1..0 # SKIP it needs root");
 		return 0;
 	}
-	if (!again) {
-		if (!mkdtemp(folder))
-			return 1;
-		snprintf(command, sizeof(command),
-			"${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o %s/libnss_nsboxstub.so.2 '%s/nss_stub.c'",
-			folder, source ? source : "tests/policy");
-		if (system(command) != 0)
-			return 1;
-		/* The dynamic loader reads this only when a program begins. */
-		setenv("NSBOX_STUB_FOLDER", folder, 1);
-		setenv("LD_LIBRARY_PATH", folder, 1);
-		execv("/proc/self/exe", argv);
-		return 1;
-	}
+	if (!again)
+		return begin_anew(source ? source : "tests/policy", argv);
 	snprintf(folder, sizeof(folder), "%s", again);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		perror("a private mount namespace");
@@ -207,7 +226,6 @@ int main(int argc, char **argv)
 	}
 	failed = cmocka_run_group_tests_name("directories", tests, NULL, NULL);
 	umount2("/etc/nsswitch.conf", MNT_DETACH);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	failed |= system(command);
+	remove_files();
 	return failed ? 1 : 0;
 }

@@ -15,7 +15,8 @@ struct explanation {
 
 /* policy_resolve on a configuration that is loaded already. config NULL: there was no memory to load it.
  * explanation may be NULL; otherwise it is filled in as far as the decision got, borrows from config, login
- * and resolution, and explanation_free must follow.
+ * and resolution, and explanation_free must follow. It is for a program that runs in the C locale, as one that never calls setlocale
+ * does; policy_resolve sees to that itself.
  */
 void policy_decide(const struct config *config, const struct login *login, struct resolution *resolution,
 	struct explanation *explanation);

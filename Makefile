@@ -27,8 +27,8 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(HARDENING) $(CFLAGS) $(EXTRA
 	-DNSBOX_VERSION='"$(VERSION)"' -DNSBOX_INIT='"$(LIBEXECDIR)/nsbox-init"' -DNSBOX_CONF='"$(SYSCONFDIR)/security/nsbox.conf"'
 HARDENED_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
 
-# Whoever loads the module loads these too, so there are few: INI, and capability names.
-MODULE_LIBS := -lpam -liniparser -lcap
+# Whoever loads the module loads these too, so there are few: INI, capability names; before glibc 2.34 dlopen, too.
+MODULE_LIBS := -lpam -liniparser -lcap -ldl
 CTL_LIBS    := $(MODULE_LIBS) -lsmartcols -ljansson
 
 ENGINE := $(wildcard pam_nsbox/box/*.c pam_nsbox/policy/*.c) pam_nsbox/namespaces.c

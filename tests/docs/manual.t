@@ -1,0 +1,112 @@
+#!/bin/bash
+# The manual pages say what is: their keys, commands, options and files are the programs' own.
+
+# shellcheck source=../lib/login.sh
+. "$(dirname "$0")/../lib/login.sh"
+
+MAN=/usr/local/share/man
+
+for page in man8/pam_nsbox.8 man5/nsbox.conf.5 man8/nsboxctl.8 man8/nsbox-init.8; do
+    ok "make install installs ${page#*/}" test -s "$MAN/$page"
+    not_ok "${page#*/} has nothing left to fill in" grep -Eq '@[A-Z]+@' "$MAN/$page"
+    if command -v mandoc >"$T/null"; then
+        # Whether other packages' pages are installed is not this page's fault.
+        is "$(MANPATH=$MAN: mandoc -T lint "$MAN/$page" 2>"$T/null" | grep -v 'referenced manual not found')" '' \
+            "mandoc has no complaint about ${page#*/}"
+    else
+        skip "mandoc has no complaint about ${page#*/}" "mandoc is not installed"
+    fi
+done
+
+# --- nsbox.conf(5) ---
+
+# Every row of the table is an item of the page: each key is accepted by a configuration that is tried out, and a key
+# that the page does not have is refused with the nearest that there is.
+page=$MAN/man5/nsbox.conf.5
+is "$(sed -n 's/^\.It Cm //p' "$page")" "$(sed -n 's/.*\.name = "\([A-Za-z]*\)".*/\1/p;
+    s/.*_ROW( *"\([A-Za-z]*\)".*/\1/p; /_ROW($/{n;s/^[[:space:]]*"\([A-Za-z]*\)".*/\1/p}' "$REPO/pam_nsbox/policy/keys.c")" \
+    "nsbox.conf(5) has the keys of the table, in its order"
+
+# The examples of the page are configurations that check accepts.
+awk '/^\.Bd/ { on = 1; n++; next } /^\.Ed/ { on = 0 } on { print > ("'"$T"'/example" n ".conf") }' "$page"
+for file in "$T"/example*.conf; do
+    is "$(nsboxctl check "$file" 2>&1)" '' "check accepts the example in nsbox.conf(5): $(grep -m 1 -o 'policy [a-z]*' "$file")"
+done
+
+# --- nsboxctl(8) ---
+
+page=$MAN/man8/nsboxctl.8
+commands=$(nsboxctl --print-commands | sed 's/\t\t/\t-\t/')
+# The synopsis: a command's lines begin with .Nm and .Cm
+synopsis=$(awk '/^\.Sh SYNOPSIS/ { on = 1; next } /^\.Sh/ { on = 0 } on' "$page")
+is "$(sed -n 's/^\.Cm //p' <<<"$synopsis")" "$(cut -f 1 <<<"$commands")" "nsboxctl(8) has the commands, in their order"
+while IFS=$'\t' read -r command arguments _ options; do
+    shown=$(awk -v command="$command" '$1 == ".Cm" { on = $2 == command } on' <<<"$synopsis")
+    for option in $options; do
+        name=${option%%=*}
+        name=${name##*|}
+        letter=${option%%|*}
+        if [[ $letter == -? ]]; then
+            ok "nsboxctl(8): $command takes $letter" grep -q -- "^\.Op Fl ${letter#-}\b" <<<"$shown"
+        else
+            ok "nsboxctl(8): $command takes $name" grep -q -- "^\.Op Fl -${name#--}\b" <<<"$shown"
+        fi
+    done
+    is "$(grep -Ec '^\.Op Fl -?[a-z]' <<<"$shown")" "$(wc -w <<<"$options")" "nsboxctl(8): $command takes no other option"
+    for word in ${arguments//[^A-Z ]/}; do
+        ok "nsboxctl(8): $command is called with $word" grep -q "\b$word\b" <<<"$shown"
+    done
+    ok "nsboxctl(8) tells about $command" grep -q "^\.It Cm $command\b" "$page"
+done <<<"$commands"
+columns=$(sed -n '/^These columns/,/^\./p' "$page" | grep -v '^\.' | tr '\n' ' ' | grep -o '[A-Z]\{3,\}' | sort)
+is "$columns" "$(nsboxctl --print-columns | sort)" "nsboxctl(8) has the columns of list"
+is "$(nsboxctl --version)" "nsboxctl $(cat "$REPO/VERSION")" "nsboxctl --version prints VERSION"
+nsboxctl nothing >"$T/null" 2>&1
+is "$?" 2 "a wrong call exits with 2"
+
+# The examples of the page are run.
+while read -r line; do
+    ok "nsboxctl(8)'s example runs: $line" bash -c "$line" >"$T/null" 2>&1
+done < <(awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } on' "$page" | sed -n 's/^# //p')
+
+# --- pam_nsbox(8) and nsbox-init(8) ---
+
+page=$MAN/man8/pam_nsbox.8
+for word in conf debug open close; do
+    ok "pam_nsbox(8) has the argument $word" grep -q "^\.It Cm $word\b" "$page"
+done
+configure </dev/null
+pam_service session "session required pam_nsbox.so nonsense"
+from_here
+as_alice true
+logged 'unknown argument .nonsense. .*known are conf=PATH, debug, open, close$' "and the module knows these alone"
+pam_service session
+like "$(as_alice printenv NSBOX)" '^[a-z2-7]{10}$' "NSBOX is as pam_nsbox(8) says"
+/usr/local/libexec/nsbox/nsbox-init 3>&-
+is "$?" 2 "nsbox-init exits with 2 if it was not started by its maker"
+for event in left stopped; do
+    ok "nsbox-init(8) has the event $event" grep -q "^\.It Li $event" "$MAN/man8/nsbox-init.8"
+    logged "nsbox-init: $event box=" "and it is logged"
+done
+
+# --- Completion ---
+
+# shellcheck disable=SC1091
+. /usr/local/share/bash-completion/completions/nsboxctl
+# complete WORD...: what is offered for the last word
+completions() {
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _nsboxctl nsboxctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>"$T/null"
+    printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' '
+}
+is "$(completions nsboxctl li)" list "completion finishes a command"
+is "$(completions nsboxctl list --no)" --noheadings "completion finishes an option"
+is "$(completions nsboxctl list -o HOST)" HOSTNAME "completion finishes a column"
+is "$(completions nsboxctl list -o BOX,HOST)" BOX,HOSTNAME "completion finishes a further column"
+is "$(completions nsboxctl try ali)" alice "completion finishes a user"
+is "$(completions nsboxctl try --service sessi)" session "completion finishes a service"
+box_open alice
+is "$(completions nsboxctl stop '')" "$(box_do 'printf %s $NSBOX')" "completion finishes a box"
+box_close
+
+done_testing

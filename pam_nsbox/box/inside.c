@@ -185,8 +185,10 @@ static int run_store(struct inside *inside)
 	int fd;
 
 	if (has(inside, CLONE_NEWNS)) {
-		if (mount("nsbox", LIVE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV,
-			    "mode=0700,size=10%,nr_inodes=400k") < 0)
+		char options[PATHS_TMPFS_OPTIONS_SIZE];
+
+		paths_tmpfs_options("0700", options, sizeof(options));
+		if (mount("nsbox", LIVE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
 			return inside_fail(inside, LIVE_DIRECTORY, -errno);
 		fd = open(LIVE_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	} else {

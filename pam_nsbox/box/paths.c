@@ -1,7 +1,9 @@
 #include "paths.h"
 #include "kernel.h"
 #include "mounts.h"
+#include "network.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -10,20 +12,33 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/xattr.h>
 
-/* What tmpfs may take where the policy does not say: systemd's share of the memory for a TemporaryFileSystem,
- * and enough inodes for a large build.
+/* What a file system in memory may take where the policy does not say: systemd's share of the memory for content, and as
+ * much again for inodes, which cost a kilobyte each, but no more of them than systemd gives.
  */
-#define TMPFS_SIZE     "10%"
-#define TMPFS_N_INODES "400k"
+#define MEMORY_SHARE	10
+#define MEMORY_OF_INODE 1024
+#define MAX_INODES	(400 * 1024)
 
-#define MAX_LINKS      40 /* as many as the kernel follows, path_resolution(7) */
+#define MAX_LINKS	40 /* as many as the kernel follows, path_resolution(7) */
 
 /* --- the plan --- */
 
-/* Which of two rules for the same path gives the content: the later in this order, as in systemd, where what
- * hides more wins.
+/* Which of two rules for the same path gives the content: the one that stands higher here, as in systemd (which has no
+ * EphemeralPaths).
  */
+static const int rank_of_content[] = {
+	[CONTENT_SAME] = 0,
+	[CONTENT_STORE] = 1,
+	[CONTENT_MQUEUE] = 1,
+	[CONTENT_TMPFS] = 2,
+	[CONTENT_BIND] = 3,
+	[CONTENT_OVERLAY] = 4,
+	[CONTENT_NOTHING] = 5,
+};
+
 static const enum path_content content_of_kind[] = {
 	[PATH_READ_ONLY] = CONTENT_SAME,
 	[PATH_READ_WRITE] = CONTENT_SAME,
@@ -36,10 +51,13 @@ static const enum path_content content_of_kind[] = {
 	[PATH_INACCESSIBLE] = CONTENT_NOTHING,
 };
 
+/* Whose word it is; for the same path the earlier one here has the content. */
+enum draft_origin { BY_RULE, BY_KEY, BY_MOUNT };
+
 /* A rule on its way to become a node: what it says about writing and executing, or nothing. */
 struct draft {
 	struct path_node node;
-	bool implied; /* not written by the administrator: an explicit content for the same path wins */
+	enum draft_origin origin;
 	bool says_read_only, says_read_write, says_no_exec, says_exec;
 };
 
@@ -68,11 +86,13 @@ static struct draft draft_of_rule(const struct path_rule *rule)
 	return draft;
 }
 
-static struct draft draft_of_own(const char *path, enum path_content content, const char *source)
+/* What the box has at path without a rule that says so: left out where there is no such path. */
+static struct draft draft_of_own(
+	enum draft_origin origin, const char *path, enum path_content content, const char *source)
 {
 	return (struct draft){
-		.node = {.path = path, .content = content, .source = source, .optional = true, .mount = -1},
-		.implied = true,
+		.node = {.path = path, .content = content, .source = source, .own = true, .mount = -1},
+		.origin = origin,
 		.says_read_write = true,
 	};
 }
@@ -93,9 +113,9 @@ static int compare_drafts(const void *a, const void *b)
 
 	if (order != 0)
 		return order;
-	if (first->implied != second->implied)
-		return first->implied ? 1 : -1;
-	return (int)second->node.content - (int)first->node.content;
+	if (first->origin != second->origin)
+		return (int)first->origin - (int)second->origin;
+	return rank_of_content[second->node.content] - rank_of_content[first->node.content];
 }
 
 static bool is_below(const char *path, const char *above)
@@ -105,24 +125,27 @@ static bool is_below(const char *path, const char *above)
 	return strncmp(path, above, length) == 0 && path[length] == '/' && path[length + 1] != '\0';
 }
 
-/* Two drafts for one path become one: the first has the content; restrictions add up, as in systemd. An
- * implied draft has no say where the administrator's rule brings content of its own.
+/* Two drafts for one path become one: the first has the content; restrictions add up, as in systemd. What is ephemeral may
+ * come from elsewhere by a bind.
  */
 static void merge(struct draft *into, const struct draft *from)
 {
-	bool content_is_settled = into->node.content != CONTENT_SAME;
+	struct path_node *node = &into->node;
+	bool optional = node->optional && (from->node.optional || from->origin != BY_RULE);
 
-	if (!content_is_settled && from->node.content != CONTENT_SAME) {
-		bool optional = into->node.optional && from->node.optional;
-
-		into->node.content = from->node.content;
-		into->node.source = from->node.source;
-		into->node.options = from->node.options;
-		into->node.recursive = from->node.recursive;
-		into->node.optional = optional;
-	} else {
-		into->node.optional = into->node.optional && from->node.optional;
+	if (node->content == CONTENT_SAME && from->node.content != CONTENT_SAME) {
+		*node = from->node;
+		if (from->origin != BY_RULE) {
+			node->own = optional;
+			optional = false;
+		}
+	} else if (node->content == CONTENT_OVERLAY && !node->source && from->node.content == CONTENT_BIND) {
+		node->source = from->node.source;
+		node->is_original = true;
+	} else if (node->content == CONTENT_OVERLAY && from->node.content == CONTENT_OVERLAY) {
+		node->is_original = node->is_original || from->node.is_original;
 	}
+	node->optional = optional;
 	into->says_read_only = into->says_read_only || from->says_read_only;
 	into->says_read_write = into->says_read_write || from->says_read_write;
 	into->says_no_exec = into->says_no_exec || from->says_no_exec;
@@ -154,60 +177,208 @@ static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan 
 		node->above = !parent				? -1
 			      : parent->content == CONTENT_SAME ? parent->above
 								: (int)(parent - plan->nodes);
+		/* What is ephemeral above is so here. */
+		if (node->content == CONTENT_OVERLAY && !node->is_original && node->above >= 0 &&
+			plan->nodes[node->above].content == CONTENT_OVERLAY)
+			node->content = CONTENT_SAME;
 		plan->need_nothing = plan->need_nothing || node->content == CONTENT_NOTHING;
-		plan->n_overlays += node->content == CONTENT_OVERLAY;
 		plan->n_nodes++;
 	}
 }
 
-/* A user's folder under USER_TMP_DIRECTORY is named by uid: a name may hold any byte, a number cannot. */
-static int plan_user_tmp(const struct account *account, struct paths_plan *plan)
+/* The drafts as they are collected; they grow. */
+struct drafts {
+	struct paths_plan *plan;
+	const struct policy *policy;
+	struct draft *of;
+	size_t n;
+};
+
+static int add(struct drafts *drafts, struct draft draft)
 {
-	if (asprintf(&plan->user_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_TMP, (unsigned long)account->uid) <
-			0 ||
-		asprintf(&plan->user_var_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_VAR_TMP,
-			(unsigned long)account->uid) < 0)
+	struct draft *more = reallocarray(drafts->of, drafts->n + 1, sizeof(*more));
+
+	if (!more)
 		return -ENOMEM;
+	drafts->of = more;
+	more[drafts->n++] = draft;
 	return 0;
+}
+
+/* A string that lives as long as the plan, or NULL. */
+static char *keep(struct paths_plan *plan, char *text)
+{
+	char **more = text ? reallocarray(plan->strings, plan->n_strings + 1, sizeof(*more)) : NULL;
+
+	if (!more) {
+		free(text);
+		return NULL;
+	}
+	plan->strings = more;
+	return more[plan->n_strings++] = text;
+}
+
+/* A user's folder under USER_TMP_DIRECTORY is named by uid: a name may hold any byte, a number cannot. */
+static int add_user_tmp(struct drafts *drafts, const struct account *account)
+{
+	struct paths_plan *plan = drafts->plan;
+	unsigned long uid = account->uid;
+	int result;
+
+	if (asprintf(&plan->user_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_TMP, uid) < 0 ||
+		asprintf(&plan->user_var_tmp, USER_TMP_DIRECTORY "/%lu/" STORE_VAR_TMP, uid) < 0)
+		return -ENOMEM;
+	result = add(drafts, draft_of_own(BY_KEY, "/tmp", CONTENT_BIND, plan->user_tmp));
+	return result < 0 ? result
+			  : add(drafts, draft_of_own(BY_KEY, "/var/tmp", CONTENT_BIND, plan->user_var_tmp));
+}
+
+/* As ip-netns(8) does: each file of /etc/netns/NAME over the one in /etc, where there is one. */
+static int add_netns_files(struct drafts *drafts, bool with_hosts)
+{
+	struct paths_plan *plan = drafts->plan;
+	char folder[PATH_MAX];
+	struct dirent *entry;
+	int result = 0;
+	DIR *dir;
+
+	if (!network_etc(drafts->policy->netns_path, folder, sizeof(folder)))
+		return 0;
+	dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (result == 0 && (errno = 0, entry = readdir(dir))) {
+		const char *name = entry->d_name;
+		char *source = NULL, *path = NULL;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+			(with_hosts && strcmp(name, "hosts") == 0)) /* its text is in the box's hosts file */
+			continue;
+		if (asprintf(&source, "%s/%s", folder, name) < 0)
+			source = NULL;
+		if (asprintf(&path, "/etc/%s", name) < 0)
+			path = NULL;
+		source = keep(plan, source);
+		path = keep(plan, path);
+		result = source && path ? add(drafts, draft_of_own(BY_KEY, path, CONTENT_BIND, source))
+					: -ENOMEM;
+	}
+	if (result == 0 && errno != 0)
+		result = -errno;
+	closedir(dir);
+	return result;
+}
+
+/* File systems whose content is the kernel's own, so that there is nothing to keep changes of. */
+static bool is_kernels(const char *type)
+{
+	static const char *const types[] = {"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs",
+		"debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc",
+		"pstore", "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* An overlay shows the file system that it lies on and nothing of what is mounted on that. So each mount below an
+ * ephemeral path becomes ephemeral itself; or stays as it is where it is the kernel's; or cannot be written where it is
+ * FUSE, which may be a user's program that lets nobody read, root included.
+ */
+static int add_mount(const struct mount_entry *entry, void *data)
+{
+	struct drafts *drafts = data;
+	const struct path_rule *nearest = NULL;
+	bool is_fuse = strncmp(entry->type, "fuse.", 5) == 0 || strcmp(entry->type, "fuse") == 0;
+	struct draft draft;
+	char *path;
+
+	for (size_t i = 0; i < drafts->policy->n_paths; i++) {
+		const struct path_rule *rule = &drafts->policy->paths[i];
+
+		if (content_of_kind[rule->kind] != CONTENT_SAME && is_below(entry->path, rule->path) &&
+			(!nearest || is_below(rule->path, nearest->path) ||
+				(strcmp(rule->path, nearest->path) == 0 && rule->kind != PATH_EPHEMERAL)))
+			nearest = rule;
+	}
+	if (!nearest || nearest->kind != PATH_EPHEMERAL)
+		return 0;
+	path = keep(drafts->plan, strdup(entry->path));
+	if (!path)
+		return -ENOMEM;
+	if (is_fuse || is_kernels(entry->type)) {
+		draft = draft_of_own(BY_MOUNT, path, CONTENT_BIND, path);
+		draft.says_read_only = is_fuse;
+	} else {
+		draft = draft_of_own(BY_MOUNT, path, CONTENT_OVERLAY, NULL);
+		draft.node.is_original = true;
+	}
+	return add(drafts, draft);
+}
+
+static int add_mounts(struct drafts *drafts)
+{
+	for (size_t i = 0; i < drafts->policy->n_paths; i++)
+		if (drafts->policy->paths[i].kind == PATH_EPHEMERAL)
+			return mounts_each(-1, add_mount, drafts);
+	return 0;
+}
+
+static int collect(struct drafts *drafts, const struct account *account, bool with_hosts)
+{
+	const struct policy *policy = drafts->policy;
+	int result = 0;
+
+	for (size_t i = 0; i < policy->n_paths && result == 0; i++)
+		result = add(drafts, draft_of_rule(&policy->paths[i]));
+	if (result == 0 && (policy->namespaces & CLONE_NEWIPC)) {
+		result = add(drafts, draft_of_own(BY_KEY, "/dev/shm", CONTENT_STORE, STORE_SHM));
+		if (result == 0)
+			result = add(drafts, draft_of_own(BY_KEY, "/dev/mqueue", CONTENT_MQUEUE, NULL));
+	}
+	if (result == 0 && policy->private_tmp == PRIVATE_TMP_YES) {
+		result = add(drafts, draft_of_own(BY_KEY, "/tmp", CONTENT_STORE, STORE_TMP));
+		if (result == 0)
+			result = add(drafts, draft_of_own(BY_KEY, "/var/tmp", CONTENT_STORE, STORE_VAR_TMP));
+	} else if (result == 0 && policy->private_tmp == PRIVATE_TMP_USER) {
+		result = add_user_tmp(drafts, account);
+	}
+	if (result == 0 && with_hosts)
+		result = add(drafts, draft_of_own(BY_KEY, "/etc/hosts", CONTENT_STORE, STORE_HOSTS));
+	if (result == 0)
+		result = add_netns_files(drafts, with_hosts);
+	return result == 0 ? add_mounts(drafts) : result;
 }
 
 int paths_plan_make(
 	const struct policy *policy, const struct account *account, bool with_hosts, struct paths_plan *plan)
 {
-	struct draft *drafts = calloc(policy->n_paths + 5, sizeof(*drafts));
-	size_t n = 0;
-	int result = 0;
+	struct drafts drafts = {.plan = plan, .policy = policy};
+	int result;
 
-	*plan = (struct paths_plan){.nodes = calloc(policy->n_paths + 5, sizeof(*plan->nodes))};
-	if (!drafts || !plan->nodes)
-		result = -ENOMEM;
-	if (result == 0 && policy->private_tmp == PRIVATE_TMP_USER)
-		result = plan_user_tmp(account, plan);
-	if (result == 0) {
-		for (size_t i = 0; i < policy->n_paths; i++)
-			drafts[n++] = draft_of_rule(&policy->paths[i]);
-		if (policy->namespaces & CLONE_NEWIPC) {
-			drafts[n++] = draft_of_own("/dev/shm", CONTENT_STORE, STORE_SHM);
-			drafts[n++] = draft_of_own("/dev/mqueue", CONTENT_MQUEUE, NULL);
-		}
-		if (policy->private_tmp == PRIVATE_TMP_YES) {
-			drafts[n++] = draft_of_own("/tmp", CONTENT_STORE, STORE_TMP);
-			drafts[n++] = draft_of_own("/var/tmp", CONTENT_STORE, STORE_VAR_TMP);
-		} else if (policy->private_tmp == PRIVATE_TMP_USER) {
-			drafts[n++] = draft_of_own("/tmp", CONTENT_BIND, plan->user_tmp);
-			drafts[n++] = draft_of_own("/var/tmp", CONTENT_BIND, plan->user_var_tmp);
-		}
-		if (with_hosts)
-			drafts[n++] = draft_of_own("/etc/hosts", CONTENT_STORE, STORE_HOSTS);
-		qsort(drafts, n, sizeof(*drafts), compare_drafts);
-		make_nodes(drafts, n, plan);
+	*plan = (struct paths_plan){.nodes = NULL};
+	if (!(policy->namespaces & CLONE_NEWNS))
+		return 0;
+	result = collect(&drafts, account, with_hosts);
+	if (result == 0 && drafts.n > 0) {
+		plan->nodes = calloc(drafts.n, sizeof(*plan->nodes));
+		if (!plan->nodes)
+			result = -ENOMEM;
 	}
-	free(drafts);
+	if (result == 0 && drafts.n > 0) {
+		qsort(drafts.of, drafts.n, sizeof(*drafts.of), compare_drafts);
+		make_nodes(drafts.of, drafts.n, plan);
+	}
+	free(drafts.of);
 	return result;
 }
 
 void paths_plan_free(struct paths_plan *plan)
 {
+	for (size_t i = 0; i < plan->n_strings; i++)
+		free(plan->strings[i]);
+	free(plan->strings);
 	free(plan->nodes);
 	free(plan->user_tmp);
 	free(plan->user_var_tmp);
@@ -301,7 +472,14 @@ int paths_open(const char *path, int flags)
 struct applied {
 	struct paths_plan *plan;
 	int store, proc;
+	unsigned int n_overlays;
 };
+
+/* Whether a path led nowhere. */
+static bool is_missing(int result)
+{
+	return result == -ENOENT || result == -ENOTDIR;
+}
 
 static int clone_of(int fd, bool recursive)
 {
@@ -340,7 +518,8 @@ static int configure(int fs, const char *options)
 	return 0;
 }
 
-static int make_file_system(const char *type, const char *options, const char *more_options)
+static int make_file_system(
+	const char *type, const char *options, const char *more_options, unsigned int attributes)
 {
 	cleanup_fd int fs = sys_fsopen(type);
 	int result = fs < 0 ? fs : 0;
@@ -351,93 +530,201 @@ static int make_file_system(const char *type, const char *options, const char *m
 		result = configure(fs, more_options);
 	if (result == 0)
 		result = sys_fsconfig(fs, NSBOX_FSCONFIG_CREATE, NULL, NULL, 0);
-	return result < 0 ? result : sys_fsmount(fs, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
+	return result < 0 ? result : sys_fsmount(fs, attributes);
 }
 
-/* An overlay whose layers all lie in the store, the lower one mounted there for the purpose: so every layer
- * is a short path from the working directory, and none is resolved on the host's view.
+void paths_tmpfs_options(const char *mode, char *buf, size_t size)
+{
+	struct sysinfo memory;
+	unsigned long long inodes = MAX_INODES;
+
+	if (sysinfo(&memory) == 0) {
+		unsigned long long fit = (unsigned long long)memory.totalram * memory.mem_unit /
+					 MEMORY_SHARE / MEMORY_OF_INODE;
+
+		inodes = fit < inodes ? fit : inodes;
+	}
+	snprintf(buf, size, "mode=%s,size=%d%%,nr_inodes=%llu", mode, MEMORY_SHARE, inodes);
+}
+
+static int make_tmpfs(const char *more_options)
+{
+	char options[PATHS_TMPFS_OPTIONS_SIZE];
+
+	paths_tmpfs_options("0755", options, sizeof(options));
+	return make_file_system(
+		"tmpfs", options, more_options, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
+}
+
+/* What a folder has beside owner and mode: the top of an overlay shows its upper layer's. */
+static void copy_attributes(int from, int to)
+{
+	static const char *const names[] = {
+		"security.selinux",
+		"system.posix_acl_access",
+		"system.posix_acl_default",
+	};
+	char value[4096];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		ssize_t size = fgetxattr(from, names[i], value, sizeof(value));
+
+		if (size > 0)
+			fsetxattr(to, names[i], value, (size_t)size, 0);
+	}
+}
+
+/* The flags that a mount keeps when an overlay takes its place. */
+static unsigned int attributes_of(int fd)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) < 0)
+		return NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV;
+	return (fs.f_flag & ST_NOSUID ? NSBOX_MOUNT_ATTR_NOSUID : 0U) |
+	       (fs.f_flag & ST_NODEV ? NSBOX_MOUNT_ATTR_NODEV : 0U) |
+	       (fs.f_flag & ST_NOEXEC ? NSBOX_MOUNT_ATTR_NOEXEC : 0U);
+}
+
+/* The upper layer's top, like the lower one's. Neither descriptor may be O_PATH: such ones have no attributes. */
+static int make_upper(int store, const char *lower, const char *upper)
+{
+	cleanup_fd int from = openat(store, lower, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int to = -1;
+	struct stat st;
+
+	if (from < 0 || fstat(from, &st) < 0 || mkdirat(store, upper, 0700) < 0)
+		return -errno;
+	to = openat(store, upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (to < 0 || fchown(to, st.st_uid, st.st_gid) < 0 || fchmod(to, st.st_mode & 07777) < 0)
+		return -errno;
+	copy_attributes(from, to);
+	return 0;
+}
+
+/* An overlay whose layers all lie in the store, the lower one mounted there for the purpose: so every layer is a short
+ * path from the working directory, and none is resolved on the host's view.
  */
-static int make_overlay(const struct applied *applied, const char *path, unsigned int number)
+static int make_overlay(struct applied *applied, const char *path)
 {
 	char options[128], lower[32], upper[32], work[32];
-	cleanup_fd int tree = clone_path(path, true);
-	cleanup_fd int original = -1, upper_fd = -1;
-	struct stat st;
+	unsigned int number = applied->n_overlays++;
+	cleanup_fd int dir = paths_open(path, O_DIRECTORY);
+	cleanup_fd int tree = dir < 0 ? dir : clone_of(dir, false);
 	int result;
 
-	if (tree < 0 || fstat(tree, &st) < 0)
-		return tree < 0 ? tree : -errno;
-	if (!S_ISDIR(st.st_mode))
-		return -ENOTDIR;
+	if (tree < 0)
+		return tree;
 	snprintf(lower, sizeof(lower), "lower-%u", number);
 	snprintf(upper, sizeof(upper), "upper-%u", number);
 	snprintf(work, sizeof(work), "work-%u", number);
 	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
-	if (mkdirat(applied->store, lower, 0700) < 0 || mkdirat(applied->store, upper, 0700) < 0 ||
-		mkdirat(applied->store, work, 0700) < 0)
+	if (mkdirat(applied->store, lower, 0700) < 0 || mkdirat(applied->store, work, 0700) < 0)
 		return -errno;
 	result = sys_move_mount(tree, "", applied->store, lower, MOVE_MOUNT_F_EMPTY_PATH);
-	if (result < 0)
-		return result;
-	upper_fd = openat(applied->store, upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (upper_fd < 0 || fchown(upper_fd, st.st_uid, st.st_gid) < 0 ||
-		fchmod(upper_fd, st.st_mode & 07777) < 0)
-		return -errno;
-	if (fchdir(applied->store) < 0)
-		return -errno;
-	return make_file_system("overlay", options, NULL);
+	if (result == 0)
+		result = make_upper(applied->store, lower, upper);
+	if (result == 0 && fchdir(applied->store) < 0)
+		result = -errno;
+	return result < 0 ? result : make_file_system("overlay", options, NULL, attributes_of(tree));
+}
+
+/* Something that cannot be reached, of the kind that lies at path. A folder is told from a file by opening it as one,
+ * which asks neither FUSE nor a server.
+ */
+static int make_nothing(const struct applied *applied, const char *path)
+{
+	cleanup_fd int dir = paths_open(path, O_DIRECTORY);
+	cleanup_fd int file = dir == -ENOTDIR ? paths_open(path, 0) : -1;
+
+	if (dir >= 0)
+		return clone_from_store(applied, STORE_NOTHING);
+	if (dir != -ENOTDIR)
+		return dir;
+	return file < 0 ? file : clone_from_store(applied, STORE_NOTHING_FILE);
+}
+
+/* Whether this content must be taken from what the nodes above have made of the tree, and not from the tree as it was. */
+static bool is_of_above(const struct path_node *node)
+{
+	return node->content == CONTENT_SAME || node->content == CONTENT_NOTHING ||
+	       (node->content == CONTENT_OVERLAY && !node->is_original);
+}
+
+/* Takes or makes what will lie at the node's path, detached from the tree. -ENOENT or -ENOTDIR: it is not there. */
+static int take(struct applied *applied, const struct path_node *node)
+{
+	switch (node->content) {
+	case CONTENT_SAME: return clone_path(node->path, true);
+	case CONTENT_BIND: return clone_path(node->source, node->recursive);
+	case CONTENT_STORE: return clone_from_store(applied, node->source);
+	case CONTENT_TMPFS: return make_tmpfs(node->options);
+	case CONTENT_MQUEUE:
+		return make_file_system(
+			"mqueue", NULL, NULL, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
+	case CONTENT_OVERLAY: return make_overlay(applied, node->source ? node->source : node->path);
+	case CONTENT_NOTHING: return make_nothing(applied, node->path);
+	}
+	return -EINVAL;
 }
 
 static bool is_there(const char *path)
 {
 	cleanup_fd int fd = paths_open(path, 0);
 
-	return fd != -ENOENT;
+	return !is_missing(fd);
 }
 
-/* Takes or makes what will lie at the node's path, detached from the tree. Content that is the same as before
- * is taken by take_same().
- */
-static int take(const struct applied *applied, struct path_node *node, unsigned int *n_overlays)
+/* A node that is left out changes nothing for those below it. */
+static void leave_out(struct paths_plan *plan, size_t index)
 {
-	struct stat st;
-	cleanup_fd int fd = -1;
-
-	/* To make a mount that finds no place costs far more than to look first. */
-	if (node->optional && node->above < 0 && !is_there(node->path))
-		return -ENOENT;
-	switch (node->content) {
-	case CONTENT_SAME: return -1;
-	case CONTENT_BIND: return clone_path(node->source, node->recursive);
-	case CONTENT_STORE: return clone_from_store(applied, node->source);
-	case CONTENT_TMPFS:
-		return make_file_system(
-			"tmpfs", "mode=0755,size=" TMPFS_SIZE ",nr_inodes=" TMPFS_N_INODES, node->options);
-	case CONTENT_MQUEUE: return make_file_system("mqueue", NULL, NULL);
-	case CONTENT_OVERLAY: return make_overlay(applied, node->path, (*n_overlays)++);
-	case CONTENT_NOTHING:
-		fd = paths_open(node->path, 0);
-		if (fd < 0 || fstat(fd, &st) < 0)
-			return fd < 0 ? fd : -errno;
-		return clone_from_store(applied, S_ISDIR(st.st_mode) ? STORE_NOTHING : STORE_NOTHING_FILE);
-	}
-	return -EINVAL;
+	for (size_t i = index + 1; i < plan->n_nodes; i++)
+		if (plan->nodes[i].above == (int)index)
+			plan->nodes[i].above = plan->nodes[index].above;
 }
 
-/* Takes copies of all nodes that keep their content and lie right below node above (-1: in the tree as it
- * was), before attributes are set there, so that each keeps the attributes that it had.
- */
-static int take_same(const struct applied *applied, int above, const char **subject)
+/* Takes all content that does not depend on the nodes above. */
+static int take_originals(struct applied *applied, const char **subject)
 {
 	struct paths_plan *plan = applied->plan;
 
 	for (size_t i = 0; i < plan->n_nodes; i++) {
 		struct path_node *node = &plan->nodes[i];
 
-		if (node->content != CONTENT_SAME || node->above != above || strcmp(node->path, "/") == 0)
+		if (is_of_above(node))
 			continue;
-		node->mount = clone_path(node->path, true);
-		if (node->mount < 0 && !(node->optional && node->mount == -ENOENT)) {
+		/* To make a mount that finds no place costs far more than to look first. */
+		if ((node->optional || node->own) && node->above < 0 && !is_there(node->path)) {
+			leave_out(plan, i);
+			continue;
+		}
+		node->mount = take(applied, node);
+		if (node->mount >= 0)
+			continue;
+		if (!node->optional || !is_missing(node->mount)) {
+			*subject = node->source && node->content != CONTENT_STORE ? node->source : node->path;
+			return node->mount;
+		}
+		leave_out(plan, i);
+	}
+	return 0;
+}
+
+/* Takes what lies right below node above (-1: in the tree as it was), before attributes are set there: what keeps its
+ * content keeps the attributes that it had.
+ */
+static int take_below(struct applied *applied, int above, const char **subject)
+{
+	struct paths_plan *plan = applied->plan;
+
+	for (size_t i = 0; i < plan->n_nodes; i++) {
+		struct path_node *node = &plan->nodes[i];
+
+		if (!is_of_above(node) || node->above != above ||
+			(node->content == CONTENT_SAME && strcmp(node->path, "/") == 0))
+			continue;
+		node->mount = take(applied, node);
+		if (node->mount < 0 && !(node->optional && is_missing(node->mount))) {
 			*subject = node->path;
 			return node->mount;
 		}
@@ -445,15 +732,25 @@ static int take_same(const struct applied *applied, int above, const char **subj
 	return 0;
 }
 
-/* Makes the folder or file on which node will be mounted, and the folders above it, in a file system of the
- * box's own whose root is top. The host's file systems are never written to.
+/* Of a mount's top, without asking its file system, which may be a user's program or a server that is gone. One that does
+ * not let root look is a folder: a file of it could not have been named.
+ */
+static bool is_folder(int mount)
+{
+	struct statx st;
+
+	return statx(mount, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
+	       S_ISDIR(st.stx_mode);
+}
+
+/* Makes the folder or file on which node will be mounted, and the folders above it, in a file system of the box's own
+ * whose root is top. The host's file systems are never written to.
  */
 static int make_mount_point(int top, const char *below, const struct path_node *node)
 {
 	char path[PATH_MAX];
 	char *name = path;
-	struct stat st;
-	bool is_dir = node->mount < 0 || fstat(node->mount, &st) < 0 || S_ISDIR(st.st_mode);
+	bool is_dir = is_folder(node->mount);
 	cleanup_fd int dir = openat(top, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0 || strlen(below) >= sizeof(path))
@@ -466,10 +763,12 @@ static int make_mount_point(int top, const char *below, const struct path_node *
 		if (slash)
 			*slash = '\0';
 		if (!slash && !is_dir) {
-			next = openat(dir, name, O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0644);
-			if (next < 0)
+			next = openat(
+				dir, name, O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_WRONLY, 0644);
+			if (next < 0 && errno != ENXIO) /* a FIFO or a socket, which will do */
 				return -errno;
-			close(next);
+			if (next >= 0)
+				close(next);
 			return 0;
 		}
 		if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
@@ -496,8 +795,7 @@ static int make_mount_points_below(const struct applied *applied, size_t index, 
 
 		if (node->above != (int)index || node->mount < 0)
 			continue;
-		result = make_mount_point(top->mount,
-			node->path + (strcmp(top->path, "/") == 0 ? 0 : strlen(top->path)) + 1, node);
+		result = make_mount_point(top->mount, node->path + strlen(top->path) + 1, node);
 		if (result < 0) {
 			*subject = node->path;
 			return result;
@@ -507,11 +805,29 @@ static int make_mount_points_below(const struct applied *applied, size_t index, 
 }
 
 struct remount {
+	const struct applied *applied;
 	const char *path;
 	unsigned long flags;
 };
 
-/* The way before Linux 5.12: one mount after the other, each keeping the flags that it has. */
+/* Remounts what fd is the top of, by a name that nobody can have changed meanwhile. */
+static int remount_fd(const struct applied *applied, int fd, unsigned long flags)
+{
+	char name[32];
+
+	if (fchdir(fd) == 0)
+		return mount(NULL, ".", NULL, MS_BIND | MS_REMOUNT | flags, NULL) < 0 ? -errno : 0;
+	if (errno != ENOTDIR)
+		return -errno;
+	if (applied->proc >= 0 && fchdir(applied->proc) < 0)
+		return -errno;
+	snprintf(name, sizeof(name), "%sself/fd/%d", applied->proc >= 0 ? "" : "/proc/", fd);
+	return mount(NULL, name, NULL, MS_BIND | MS_REMOUNT | flags, NULL) < 0 ? -errno : 0;
+}
+
+/* The way before Linux 5.12: one mount after the other, each keeping the flags that it has. Where mounts lie on each other
+ * the one on top is met as often.
+ */
 static int remount_one(const struct mount_entry *entry, void *data)
 {
 	static const unsigned long same[][2] = {
@@ -526,17 +842,21 @@ static int remount_one(const struct mount_entry *entry, void *data)
 	const struct remount *remount = data;
 	unsigned long flags = remount->flags;
 	struct statvfs st;
+	cleanup_fd int fd = -1;
+	int result;
 
 	if (strcmp(entry->path, remount->path) != 0 && !is_below(entry->path, remount->path))
 		return 0;
-	if (statvfs(entry->path, &st) < 0)
-		return errno == ENOENT || errno == EACCES ? 0 : -errno; /* covered by another mount */
+	fd = paths_open(entry->path, 0);
+	if (fd < 0) /* covered by another mount, which has its own turn */
+		return is_missing(fd) || fd == -EACCES ? 0 : fd;
+	if (fstatvfs(fd, &st) < 0)
+		return -errno;
 	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
 		if (st.f_flag & same[i][0])
 			flags |= same[i][1];
-	if (mount(NULL, entry->path, NULL, MS_BIND | MS_REMOUNT | flags, NULL) < 0 && errno != EINVAL)
-		return -errno;
-	return 0;
+	result = remount_fd(remount->applied, fd, flags);
+	return result == -EINVAL ? 0 : result; /* no mount's top: it is covered */
 }
 
 static int set_attributes(const struct applied *applied, const struct path_node *node)
@@ -546,6 +866,7 @@ static int set_attributes(const struct applied *applied, const struct path_node 
 			    (node->no_exec ? NSBOX_MOUNT_ATTR_NOEXEC : 0U),
 	};
 	struct remount remount = {
+		.applied = applied,
 		.path = node->path,
 		.flags = (node->read_only ? MS_RDONLY : 0U) | (node->no_exec ? MS_NOEXEC : 0U),
 	};
@@ -557,57 +878,75 @@ static int set_attributes(const struct applied *applied, const struct path_node 
 		result = sys_mount_setattr(node->mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr);
 	else
 		result = sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr);
-	return result == -ENOSYS ? mounts_each(applied->proc, remount_one, &remount) : result;
+	if (result != -ENOSYS)
+		return result;
+	result = mounts_each(applied->proc, remount_one, &remount);
+	if (fchdir(applied->store) < 0)
+		return -errno;
+	return result;
 }
 
-/* Puts the node's mount at its path, on what the nodes above have made of the tree. */
+/* Whether the folder or file that was taken is the one that lies there now: between the two, somebody who owns the folder
+ * above could have put another in its place, which would then be without the attributes.
+ */
+static bool is_same_still(int mount, int target)
+{
+	struct statx taken, found;
+	unsigned int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+
+	/* Where root's eyes are shut, nothing can be compared, and nobody else could have changed what is mounted. */
+	if (statx(mount, "", (int)flags, STATX_INO, &taken) < 0 ||
+		statx(target, "", (int)flags, STATX_INO, &found) < 0)
+		return true;
+	return taken.stx_ino == found.stx_ino && taken.stx_dev_major == found.stx_dev_major &&
+	       taken.stx_dev_minor == found.stx_dev_minor;
+}
+
+/* Puts the node's mount at its path, on what the nodes above have made of the tree. Returns 1 if it was put there, 0 if
+ * there is no such path and need not be.
+ */
 static int place(const struct path_node *node)
 {
 	cleanup_fd int target = paths_open(node->path, 0);
+	int result;
 
 	if (target < 0)
-		return target;
-	return sys_move_mount(node->mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+		return is_missing(target) && (node->optional || node->own) ? 0 : target;
+	if (node->content == CONTENT_SAME && !is_same_still(node->mount, target))
+		return -ESTALE;
+	result = sys_move_mount(
+		node->mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return result < 0 ? result : 1;
 }
 
-static int apply_node(const struct applied *applied, size_t index, const char **subject)
+static int apply_node(struct applied *applied, size_t index, const char **subject)
 {
 	struct path_node *node = &applied->plan->nodes[index];
-	bool is_root = strcmp(node->path, "/") == 0 && node->content == CONTENT_SAME;
-	int result = 0;
+	int result = 1;
 
 	*subject = node->path;
-	if (node->mount < 0 && !is_root)
-		return 0; /* optional, and not there */
-	if (!is_root)
-		result = place(node);
-	if (result == -ENOENT && node->optional)
-		return 0;
-	if (result == 0 && node->content != CONTENT_SAME) {
-		if (node->content == CONTENT_TMPFS || node->content == CONTENT_OVERLAY)
-			result = make_mount_points_below(applied, index, subject);
-		if (result == 0)
-			result = take_same(applied, (int)index, subject);
+	if (strcmp(node->path, "/") == 0) {
+		if (node->content != CONTENT_SAME)
+			return -EBUSY;
+	} else {
+		result = node->mount < 0 ? 0 : place(node);
 	}
+	if (result <= 0)
+		return result;
+	if (node->content == CONTENT_TMPFS || node->content == CONTENT_OVERLAY)
+		result = make_mount_points_below(applied, index, subject);
+	if (result >= 0 && node->content != CONTENT_SAME)
+		result = take_below(applied, (int)index, subject);
 	return result < 0 ? result : set_attributes(applied, node);
 }
 
 int paths_apply(struct paths_plan *plan, int store, int proc, const char **subject)
 {
-	const struct applied applied = {.plan = plan, .store = store, .proc = proc};
-	unsigned int n_overlays = 0;
-	int result = take_same(&applied, -1, subject);
+	struct applied applied = {.plan = plan, .store = store, .proc = proc};
+	int result = take_originals(&applied, subject);
 
-	for (size_t i = 0; i < plan->n_nodes && result == 0; i++) {
-		struct path_node *node = &plan->nodes[i];
-
-		if (node->content == CONTENT_SAME)
-			continue;
-		*subject = node->content == CONTENT_BIND ? node->source : node->path;
-		node->mount = take(&applied, node, &n_overlays);
-		if (node->mount < 0 && !(node->optional && node->mount == -ENOENT))
-			result = node->mount;
-	}
+	if (result == 0)
+		result = take_below(&applied, -1, subject);
 	for (size_t i = 0; i < plan->n_nodes && result == 0; i++)
 		result = apply_node(&applied, i, subject);
 	for (size_t i = 0; i < plan->n_nodes; i++)

@@ -31,10 +31,13 @@ enum path_content {
 struct path_node {
 	const char *path;
 	enum path_content content;
-	const char *source;	 /* CONTENT_BIND: a path; CONTENT_STORE: a name */
-	const char *options;	 /* CONTENT_TMPFS, or NULL */
-	bool recursive;		 /* CONTENT_BIND */
-	bool optional;		 /* left out where path or source does not exist */
+	const char *
+		source; /* CONTENT_BIND: a path; CONTENT_STORE: a name; CONTENT_OVERLAY: a path, or NULL for its own */
+	const char *options; /* CONTENT_TMPFS, or NULL */
+	bool recursive;	     /* CONTENT_BIND */
+	bool optional;	     /* left out where path or source does not exist */
+	bool own;	     /* not a rule's: left out where path does not exist */
+	bool is_original; /* CONTENT_OVERLAY: of the tree as it was, not of what the nodes above make of it */
 	bool read_only, no_exec; /* as they take effect, the nodes above taken into account */
 	int above; /* index of the nearest node above whose content is not CONTENT_SAME, or -1 */
 	int mount; /* while it is carried out: a descriptor of its mount, or -1 */
@@ -44,7 +47,8 @@ struct paths_plan {
 	struct path_node *nodes; /* parents before children */
 	size_t n_nodes;
 	bool need_nothing; /* STORE_NOTHING and STORE_NOTHING_FILE are used */
-	size_t n_overlays;
+	char **strings;	   /* that the nodes refer to, beside the policy's */
+	size_t n_strings;
 	char *user_tmp; /* PrivateTmp=user: the folder that keeps the user's tmp and var-tmp, or NULL */
 	char *user_var_tmp;
 };
@@ -53,7 +57,7 @@ struct paths_plan {
 #define USER_TMP_DIRECTORY "/var/lib/nsbox/tmp"
 
 /* Makes the plan for policy, whose strings it borrows. with_hosts: the box has a hosts file of its own.
- * Returns 0 or -ENOMEM; free it with paths_plan_free() in any case.
+ * Returns 0 or a negative errno; free it with paths_plan_free() in any case.
  */
 int paths_plan_make(
 	const struct policy *policy, const struct account *account, bool with_hosts, struct paths_plan *plan);
@@ -64,6 +68,10 @@ void paths_plan_free(struct paths_plan *plan);
  * errno with *subject set to the path that it was about.
  */
 int paths_apply(struct paths_plan *plan, int store, int proc, const char **subject);
+
+/* The options of a tmpfs with a mode and the limits that it has where the policy says nothing. */
+#define PATHS_TMPFS_OPTIONS_SIZE 64
+void paths_tmpfs_options(const char *mode, char *buf, size_t size);
 
 /* Opens an absolute path as O_PATH. Symbolic links are followed while every folder on the way is root's and
  * not writable by anybody else, and refused (-ELOOP) from then on. flags: more flags for openat(2). Makes

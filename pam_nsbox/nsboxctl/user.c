@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/keyctl.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -121,6 +122,8 @@ _Noreturn void user_exec(const struct user *user, const char *box_id, char **com
 {
 	char *shell[] = {NULL, NULL};
 
+	/* What the administrator's own shell left open is none of the user's business. */
+	sys_close_range(STDERR_FILENO + 1, UINT_MAX);
 	set_environment(user, box_id);
 	set_credentials(user);
 	if (chdir(user->home) < 0) {

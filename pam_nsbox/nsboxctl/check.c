@@ -1,0 +1,1 @@
+/* check: everything that is wrong in the configuration. */

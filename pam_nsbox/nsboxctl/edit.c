@@ -1,0 +1,1 @@
+/* edit: visudo's way to a new configuration. */

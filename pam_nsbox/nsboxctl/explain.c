@@ -1,0 +1,1 @@
+/* explain: which policy decides for a login, and where each setting comes from. */

@@ -1,0 +1,163 @@
+#!/bin/bash
+# nsboxctl list and show: who is in which box, as the kernel knows it.
+
+# shellcheck source=../lib/login.sh
+. "$(dirname "$0")/../lib/login.sh"
+
+pam_service sshd
+pam_service su
+pam_service session
+start_sshd
+configure <<'END'
+[policy shared]
+Users    = bob
+Services = session
+Scope    = user
+NoNewPrivileges = yes
+CapabilityBoundingSet = CAP_KILL, CAP_CHOWN
+
+[policy students]
+Users    = alice, bob
+END
+
+# json EXPRESSION: what the Perl expression finds in the list's JSON, an array @b
+json() {
+    nsboxctl list --json | perl -MJSON::PP -0777 -e '@b = @{decode_json(<STDIN>)->{boxes}}; print eval($ARGV[0]) // "undef"' "$1"
+}
+
+boxes_are() {
+    [ "$(nsboxctl list --noheadings -o BOX | wc -l)" = "$1" ]
+}
+
+is "$(nsboxctl list)" "" "without a box the list is empty"
+is "$(json 'scalar @b')" 0 "... and as JSON an empty array"
+snapshot
+
+# --- A login over ssh ---
+
+ssh_as alice -tt 'echo $NSBOX $(tty); exec sleep 4341' >"$T/ssh" 2>&1 </dev/null &
+ssh=$!
+wait_for_text "$T/ssh" pts
+read -r id tty < <(tr -d '\r' <"$T/ssh")
+is "$(nsboxctl list --noheadings -o BOX,USER,POLICY,SERVICE,FROM,LEASES,PROCS,HOSTNAME | xargs)" \
+    "$id alice students sshd 127.0.0.1 1 2 host-alice" "list shows a login over ssh, where it comes from, and what is in it"
+like "$(nsboxctl list --noheadings -o TTY)" '^(ssh|pts/[0-9]+|/dev/pts/[0-9]+)$' "... and the terminal that PAM was told"
+is "$(nsboxctl list | head -1 | xargs)" "BOX USER POLICY SERVICE FROM TTY SINCE LEASES PROCS HOSTNAME PID" \
+    "the columns are those that are promised"
+pid=$(nsboxctl list --noheadings -o PID | xargs)
+is "$(cat "/proc/$pid/comm")" nsbox-init "PID is that of nsbox-init on the host"
+is "$(json '$b[0]{box}')" "$id" "--json tells the box"
+is "$(json 'join " ", map { $b[0]{$_} // "null" } qw(user policy service from leases procs hostname pid state scope)')" \
+    "alice students sshd 127.0.0.1 1 2 host-alice $pid live login" "--json has every column"
+is "$(json 'ref(\$b[0]{pid}) . " " . (encode_json([$b[0]{pid}]) =~ /^\[\d+\]$/ ? "number" : "string")')" "SCALAR number" \
+    "numbers are numbers in it"
+is "$(json '$b[0]{changed} ? "changed" : "same"')" same "... and changed is a truth value"
+since=$(nsboxctl list --noheadings -o SINCE | xargs)
+at_most $(($(date +%s) - $(date -d "$since" +%s))) 30 "SINCE is the time of the login"
+
+# --- More of them ---
+
+box_open bob
+bob=$(box_do 'echo $NSBOX')
+su alice -c 'echo $NSBOX; exec sleep 4342' >"$T/su" &
+su=$!
+wait_for_text "$T/su" .
+is "$(nsboxctl list --noheadings -o BOX | xargs)" "$id $bob $(cat "$T/su")" "every live box is in the list, the oldest first"
+session --user bob -- sh -c 'echo $NSBOX; exec sleep 4343' >"$T/second" 2>/dev/null &
+second=$!
+wait_for_text "$T/second" .
+is "$(cat "$T/second")" "$bob" "bob's second login shares the box"
+is "$(nsboxctl list --noheadings -o BOX,LEASES | grep "$bob" | xargs)" "$bob 2" "... which then has two leases"
+is "$(nsboxctl list --noheadings -o user,scope | xargs)" "alice login bob user alice login" "column names may be small"
+
+# --- show ---
+
+shown=$(nsboxctl show "$bob")
+shows() {
+    sed -n "s/^$1  *//p" <<<"$shown"
+}
+is "$(shows Box) $(shows User) $(shows Policy) $(shows Scope) $(shows State)" "$bob bob shared user live" "show tells the record"
+is "$(shows NoNewPrivs) $(shows Bounding)" "yes cap_chown cap_kill" "... no_new_privs and the bounding set"
+holder=$(shows PID)
+is "$(shows Mount) $(shows Uts) $(shows Pid)" \
+    "$(stat -Lc %i "/proc/$holder/ns/mnt" "/proc/$holder/ns/uts" "/proc/$holder/ns/pid" | xargs)" "... the namespaces' inode numbers"
+is "$(shows Net)" "$(stat -Lc %i /proc/self/ns/net) (not the box's own)" "... and which of them are the host's"
+is "$(shows Mounts)" "$(wc -l <"/proc/$holder/mountinfo")" "... how many mounts it has"
+ok "... and its processes" grep -Eq 'bob +S +sleep 4343' <<<"$shown"
+not_ok "... and nobody else's" grep -q 'sleep 434[12]' <<<"$shown"
+is "$(shows Changed)" no "the configuration has not changed"
+is "$(nsboxctl show "${bob:0:6}" | sed -n 's/^Box *//p')" "$bob" "a unique beginning of the id will do"
+like "$(nsboxctl show zzzz9 2>&1; echo "status $?")" '^nsboxctl show: no live box has an id that begins with "zzzz9".*status 1$' \
+    "an id that is none is said to be so"
+nsboxctl show "" >/dev/null 2>"$T/err"
+is "$? $(wc -l <"$T/err")" "1 1" "an empty id is no beginning of all"
+
+# --- The configuration has changed since ---
+
+cp -p "$CONF" "$T/conf"
+touch -r /etc/security "$T/folder"
+sed -i 's/^NoNewPrivileges = yes/NoNewPrivileges = no/' "$CONF"
+is "$(nsboxctl list --noheadings | awk '$4 == "*" { print $1 }')" "$bob" "a changed policy is marked in the list"
+is "$(nsboxctl list --noheadings -o BOX,NOTE | grep -c 'another configuration')" 1 "... told by the column NOTE"
+is "$(json 'join " ", map { $$_{box} } grep { $$_{changed} } @b')" "$bob" "... and by --json"
+is "$(json 'join " ", map { $$_{policy} } @b')" "students shared students" "... where the policy's name has no mark"
+like "$(nsboxctl show "$bob" | grep ^Changed)" yes "... and by show"
+
+cp -p "$T/conf" "$CONF"
+touch -r "$T/folder" /etc/security
+
+# --- An nsbox-init that does not answer ---
+
+kill -STOP "$holder"
+start=$(milliseconds)
+nsboxctl list --noheadings -o PID,STATE >"$T/out" 2>"$T/err"
+is "$? $(grep "$holder" "$T/out" | xargs)" "1 $holder unanswering" "a box that does not answer is in the list as such"
+at_most $(($(milliseconds) - start)) 10000 "... after the time that it is given"
+like "$(cat "$T/err")" "PID $holder does not answer.*kill -CONT" "... with what to do"
+is "$(wc -l <"$T/out")" 3 "... beside all the others"
+kill -CONT "$holder"
+
+# --- No dead box ---
+
+kill -KILL "$holder"
+until_ok 5 boxes_are 2
+is "$(nsboxctl list --noheadings -o BOX | grep -c "$bob")" 0 "a box whose nsbox-init was killed is not in the list"
+wait $second 2>/dev/null
+exec 7>&- 8<&-
+# shellcheck disable=SC2046 # a list
+kill $(pgrep -f 'sleep 434[12]$')
+wait "$su" "$ssh" 2>/dev/null
+ok "the list is empty when all have gone" until_ok 10 boxes_are 0
+nothing_left "nothing is left of them"
+
+# --- Neither missed nor dead, while boxes come and go ---
+
+churn() {
+    for _ in $(seq "$1"); do
+        session --user alice -- true 2>/dev/null
+    done
+}
+box_open alice
+stays=$(box_do 'echo $NSBOX')
+churn "$(rounds 40 2000)" &
+churn "$(rounds 40 2000)" &
+missed=0 failed=0
+while [ -n "$(jobs -r | grep churn)" ]; do
+    nsboxctl list --noheadings -o BOX,STATE >"$T/out" 2>"$T/err" || failed=$((failed + 1))
+    grep -q "^$stays live" "$T/out" || missed=$((missed + 1))
+done
+is "$missed $failed" "0 0" "while boxes come and go the list never misses one that stays, and never fails"
+wait
+box_close
+
+# --- Who may ask ---
+
+like "$(setpriv --reuid alice --clear-groups nsboxctl list 2>&1; echo "status $?")" "only root.*status 1$" "it is root's alone"
+for call in "list --nonsense" "list -o NOSUCH" "list -o" "list box" "show" "show a b" "enter" "stop" "stop --now"; do
+    # shellcheck disable=SC2086
+    nsboxctl $call >"$T/out" 2>"$T/err"
+    is "$? $(wc -l <"$T/err") $(wc -c <"$T/out")" "2 1 0" "a wrong call is exit status 2 and one line on stderr: nsboxctl $call"
+done
+nothing_left "looking at boxes leaves nothing" 10
+
+done_testing

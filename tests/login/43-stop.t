@@ -1,0 +1,123 @@
+#!/bin/bash
+# nsboxctl stop: polite first, and it waits until the box is gone.
+
+# shellcheck source=../lib/login.sh
+. "$(dirname "$0")/../lib/login.sh"
+
+pam_service session
+pam_service sshd
+pam_service sudo
+start_sshd
+configure <<'END'
+[policy slow]
+Users = bob
+TimeoutStopSec = 2s
+END
+# box_gone: the box has ended, and its login with it
+box_gone() {
+    exec 7>&- 8<&-
+    wait 2>/dev/null
+}
+snapshot
+home=$(home_of alice)
+
+# open_ssh USER: a shell over ssh on a terminal, whose box is in $id
+open_ssh() {
+    coproc SSH { exec ssh "${SSH_OPTIONS[@]}" -tt -p "$SSH_PORT" "$1@127.0.0.1" >"$T/ssh" 2>&1; }
+    exec 7>&"${SSH[1]}"
+    ssh=$SSH_PID
+    printf 'echo "box=$NSBOX."\n' >&7
+    wait_for_text "$T/ssh" 'box=[a-z2-7]{10}\.'
+    id=$(grep -Eo 'box=[a-z2-7]{10}\.' "$T/ssh" | head -1)
+    id=${id#box=} id=${id%.}
+}
+
+# --- Polite ---
+
+rm -f "$home/.bash_history"
+written=0 rounds=$(rounds 5 20)
+for round in $(seq "$rounds"); do
+    open_ssh alice
+    printf ': remember %d; echo typed\n' "$round" >&7
+    wait_for_text "$T/ssh" '^typed'
+    nsboxctl stop "$id" >"$T/out" 2>"$T/err" || diag "$(cat "$T/err")"
+    grep -q ": remember $round;" "$home/.bash_history" && written=$((written + 1))
+    exec 7>&-
+    wait "$ssh" 2>/dev/null
+done
+is $written "$rounds" "bash writes its history before stop returns, $rounds of $rounds times"
+like "$(cat "$T/out")" "^$id: stopped after [0-9.]+ s$" "stop says what it did"
+nothing_left "nothing is left of a box that was stopped"
+
+box_open alice
+id=$(box_do 'echo $NSBOX')
+box_do '(trap "sleep 0.5; echo saved >~/saved; exit" TERM; trap "" HUP; while :; do sleep 0.05; done) & :' >/dev/null
+start=$(milliseconds)
+nsboxctl stop "${id:0:8}" >/dev/null
+is "$(cat "$home/saved")" saved "stop waits for a process that has something to save"
+at_most $(($(milliseconds) - start)) 3000 "... and not for the whole of TimeoutStopSec"
+box_gone
+rm -f "$home/saved"
+
+box_open bob
+id=$(box_do 'echo $NSBOX')
+box_do '(trap "" TERM HUP; while :; do sleep 0.05; done) & :' >/dev/null
+start=$(milliseconds)
+nsboxctl stop "$id" >/dev/null
+status=$?
+took=$(($(milliseconds) - start))
+is $status 0 "a process that does not listen is ended by force"
+at_least $took 1900 "... after TimeoutStopSec"
+at_most $took 4000 "... and no later"
+is "$(nsboxctl list)" "" "stop returns when the box is gone"
+box_gone
+
+# --- At once ---
+
+box_open bob
+id=$(box_do 'echo $NSBOX')
+box_do '(trap "" TERM HUP; while :; do sleep 0.05; done) & :' >/dev/null
+start=$(milliseconds)
+is "$(nsboxctl stop --now "$id" | sed 's/[0-9.]* s$//')" "$id: ended after " "--now says what it did"
+at_most $(($(milliseconds) - start)) 1000 "--now asks nobody"
+box_gone
+box_open bob
+id=$(box_do 'echo $NSBOX')
+kill -STOP "$(holders)"
+nsboxctl stop --now "$id" >"$T/out" 2>"$T/err"
+is "$? $(count_holders)" "0 0" "--now ends a box whose nsbox-init does not act, by its full id" || diag "$(cat "$T/err")"
+box_gone
+
+# --- Several ---
+
+ids=()
+for user in bob bob bob; do
+    session --user $user -- bash -c 'echo $NSBOX; trap "" TERM HUP; while :; do sleep 0.05; done' >"$T/one" 2>/dev/null &
+    wait_for_text "$T/one" .
+    ids+=("$(cat "$T/one")")
+    rm "$T/one"
+done
+start=$(milliseconds)
+is "$(nsboxctl stop "${ids[@]}" | cut -d: -f1 | xargs)" "${ids[*]}" "several boxes are stopped"
+at_most $(($(milliseconds) - start)) 4500 "... at the same time"
+wait
+box_open alice
+id=$(box_do 'echo $NSBOX')
+nsboxctl stop nosuchboxy "$id" >"$T/out" 2>"$T/err"
+is "$? $(cut -d: -f1 "$T/out") $(wc -l <"$T/err")" "1 $id 1" "one that is none does not keep the others"
+box_gone
+
+# --- What it cannot stop ---
+
+session --user alice --service sudo -- sh -c 'echo $NSBOX; sleep 4361' >"$T/one" 2>/dev/null &
+wait_for_text "$T/one" .
+nsboxctl stop "$(cat "$T/one")" >"$T/out" 2>"$T/err"
+is "$? $(wc -c <"$T/out")" "1 0" "a box without a PID namespace cannot be stopped"
+like "$(cat "$T/err")" "has no PID namespace" "... and that is said"
+kill "$(pgrep -f 'sleep 4361$' | tail -1)"
+wait
+
+rm -f "$home/.bash_history"
+nothing_left "stopping leaves nothing" 10
+
+done_testing

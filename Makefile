@@ -99,6 +99,19 @@ $(B)/man/%: pam_nsbox/man/%.in $(B)/man/keys VERSION $(B)/flags
 	sed -e '/^@KEYS@$$/{r $(B)/man/keys' -e 'd}' -e 's|@VERSION@|$(VERSION)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
 		-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' $< > $@
 
+docs/%.svg: docs/%.dot
+	dot -Tsvg -o $@ $<
+
+# --- packages ---
+
+deb: ## build the Debian package, in build/
+	packaging/install-dependencies build package
+	packaging/build-deb $(B)
+
+rpm: ## build the RPM package, in build/
+	packaging/install-dependencies build package
+	packaging/build-rpm $(B)
+
 # --- tests ---
 
 # Each source in tests/tools is one program, as is each tests/unit/test_*.c. fake_nss.c stands in for the C library's

@@ -1,0 +1,112 @@
+/* Runs a command as root of a new user namespace in which every user and group is mapped to itself, with a
+ * mount namespace of its own and, where asked, with limits on the number of namespaces.
+ *
+ *	in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]
+ *
+ * user.max_pid_namespaces and its like (namespaces(7)) hold for one user namespace. Lowered in here they meet
+ * the command alone and end with it; lowered outside they would meet the whole machine, and stay if the test
+ * were killed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t written;
+
+	if (fd < 0)
+		return -1;
+	written = write(fd, text, strlen(text));
+	close(fd);
+	return written < 0 ? -1 : 0;
+}
+
+/* The map of a user namespace that lets through everyone whom the parent knows can be written from the parent
+ * only.
+ */
+static int map_everyone(pid_t pid, const char *map)
+{
+	char path[64], text[4096];
+	unsigned long first, outside, count;
+	size_t length = 0;
+	FILE *own;
+
+	snprintf(path, sizeof(path), "/proc/self/%s", map);
+	own = fopen(path, "re");
+	if (!own)
+		return -1;
+	while (length < sizeof(text) - 64 && fscanf(own, "%lu %lu %lu", &first, &outside, &count) == 3)
+		length += (size_t)sprintf(text + length, "%lu %lu %lu\n", first, first, count);
+	fclose(own);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, map);
+	return put(path, text);
+}
+
+/* Two pipes: one says "I am in the new namespace", the other "your map is written". */
+static int enter(char **limits, int inside, int mapped)
+{
+	char path[128], byte;
+
+	if (unshare(CLONE_NEWUSER) < 0 || write(inside, "", 1) != 1 || read(mapped, &byte, 1) != 1)
+		return -1;
+	if (setgid(0) < 0 || setuid(0) < 0 || unshare(CLONE_NEWNS) < 0)
+		return -1;
+	for (; *limits; limits++) {
+		char *value = strchr(*limits, '=');
+
+		if (!value)
+			return -1;
+		*value++ = '\0';
+		snprintf(path, sizeof(path), "/proc/sys/user/%s", *limits);
+		if (put(path, value) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int n_limits = 0, option, status, inside[2], mapped[2];
+	char *limits[16] = {NULL}, byte;
+	pid_t pid;
+
+	while ((option = getopt(argc, argv, "+l:")) != -1) {
+		if (option != 'l' || n_limits == 15)
+			goto usage;
+		limits[n_limits++] = optarg;
+	}
+	if (optind == argc)
+		goto usage;
+	if (pipe2(inside, O_CLOEXEC) < 0 || pipe2(mapped, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		fprintf(stderr, "in-userns: %s\n", strerror(errno));
+		return 1;
+	}
+	if (pid == 0) {
+		close(mapped[1]);
+		if (enter(limits, inside[1], mapped[0]) == 0)
+			execvp(argv[optind], argv + optind);
+		fprintf(stderr, "in-userns: %s\n", strerror(errno));
+		_exit(127);
+	}
+	close(inside[1]);
+	if (read(inside[0], &byte, 1) == 1) {
+		if (map_everyone(pid, "uid_map") < 0 || map_everyone(pid, "gid_map") < 0)
+			fprintf(stderr, "in-userns: map: %s\n", strerror(errno));
+		else if (write(mapped[1], "", 1) != 1)
+			fprintf(stderr, "in-userns: %s\n", strerror(errno));
+	}
+	close(mapped[1]);
+	if (waitpid(pid, &status, 0) < 0)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+usage:
+	fprintf(stderr, "usage: in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]\n");
+	return 2;
+}

@@ -13,7 +13,7 @@ struct list {
 	size_t n_findings;
 };
 
-static int add(struct list *list, uint32_t file, uint32_t line, const char *message)
+static int add(struct list *list, enum weight weight, uint32_t file, uint32_t line, const char *message)
 {
 	struct finding *finding = array_append(&list->findings, &list->n_findings, sizeof(*finding));
 
@@ -22,6 +22,7 @@ static int add(struct list *list, uint32_t file, uint32_t line, const char *mess
 	finding->file = list->config->files[file].path;
 	finding->order = ((uint64_t)file << 32) | line;
 	finding->line = line;
+	finding->weight = weight;
 	finding->message = strdup(message);
 	return finding->message ? 0 : -ENOMEM;
 }
@@ -38,7 +39,7 @@ static int check_value(struct list *list, const struct section *section, const s
 		return -ENOMEM;
 	r = settings_apply(entry->key, text, &sample_specifiers, &policy, &why);
 	settings_free_policy(&policy);
-	return r < 0 ? add(list, section->file, entry->line, why.text) : 0;
+	return r < 0 ? add(list, WEIGHT_SECTION, section->file, entry->line, why.text) : 0;
 }
 
 /* Every value of one section that the index has no complaint about. *good becomes false if one is not valid.
@@ -58,6 +59,36 @@ static int check_values(struct list *list, const struct section *section, bool *
 	return 0;
 }
 
+/* A box of all the policy's users gets what is one user's from whoever comes first. Said where the section
+ * itself asks for either half of that.
+ */
+static int check_shared(struct list *list, const struct section *section, const struct settings *settings)
+{
+	const struct setting *scope = &settings->of[key_index(key_find(span_of("Scope")))];
+	struct sentence why;
+	int r = 0;
+
+	for (size_t i = 0; i < n_keys && r == 0; i++) {
+		const struct setting *setting = &settings->of[i];
+		struct span text = span_of(setting->text ? setting->text : "");
+		bool own = setting->section == section;
+		const char *letter = "uUh";
+
+		if (keys[i].matches || (!own && scope->section != section))
+			continue;
+		while (*letter && !template_has(text, *letter))
+			letter++;
+		if (!*letter)
+			continue;
+		sentence_set(&why,
+			"%s has %%%c, and with Scope = policy the first user's stands for everybody's; write "
+			"what suits all of them",
+			keys[i].name, *letter);
+		r = add(list, WEIGHT_NOTE, section->file, own ? setting->line : scope->line, why.text);
+	}
+	return r;
+}
+
 /* What iniparser makes of the section, and whether its settings go together. */
 static int check_whole(struct list *list, const struct section *section, bool good)
 {
@@ -73,7 +104,7 @@ static int check_whole(struct list *list, const struct section *section, bool go
 
 		if (setting->section == section && setting->differs) {
 			sentence_set(&why, SETTINGS_DIFFER, keys[i].name);
-			r = add(list, section->file, setting->line, why.text);
+			r = add(list, WEIGHT_SECTION, section->file, setting->line, why.text);
 			good = false;
 		}
 		if (r == 0 && good && setting->text && !keys[i].matches)
@@ -84,8 +115,11 @@ static int check_whole(struct list *list, const struct section *section, bool go
 		const struct setting *setting = &settings.of[key_index(key)];
 		bool own = setting->section == section;
 
-		r = add(list, section->file, own ? setting->line : section->line, why.text);
+		r = add(list, WEIGHT_SECTION, section->file, own ? setting->line : section->line, why.text);
+		good = false;
 	}
+	if (r == 0 && good && policy.enabled && policy.scope == SCOPE_POLICY)
+		r = check_shared(list, section, &settings);
 	settings_free(&settings);
 	settings_free_policy(&policy);
 	return r;
@@ -108,7 +142,8 @@ static int find_all(struct list *list)
 
 	for (size_t i = 0; i < config->n_problems && r == 0; i++) {
 		config_describe_alone(config, &config->problems[i], &what);
-		r = add(list, config->problems[i].file, config->problems[i].line, what.text);
+		r = add(list, config_weight(config->problems[i].fault), config->problems[i].file,
+			config->problems[i].line, what.text);
 	}
 	for (size_t i = 0; i < config->n_sections && r == 0; i++) {
 		bool good;

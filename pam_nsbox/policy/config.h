@@ -136,6 +136,7 @@ char *config_place(const struct config *config, const struct section *section, u
 struct finding {
 	const char *file; /* the config's */
 	uint32_t line;
+	enum weight weight;
 	uint64_t order; /* what they are sorted by */
 	char *message;	/* one sentence, without file and line */
 };

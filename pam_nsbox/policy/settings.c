@@ -246,7 +246,14 @@ static bool mounts(const struct key *key, const struct settings *settings, const
 int settings_agree(const struct settings *settings, const struct policy *policy, const struct key **key,
 	struct sentence *why)
 {
-	if (!policy->enabled || (policy->namespaces & CLONE_NEWNS))
+	if (!policy->enabled)
+		return 0;
+	*key = key_find(span_of("PrivateTmp"));
+	if (policy->scope == SCOPE_POLICY && policy->private_tmp == PRIVATE_TMP_USER)
+		return sentence_set(why, "PrivateTmp = user would show one user's files to all others whom "
+					 "Scope = policy puts "
+					 "into the same box; one of the two must change");
+	if (policy->namespaces & CLONE_NEWNS)
 		return 0;
 	for (*key = keys; *key < keys + n_keys; ++*key)
 		if (mounts(*key, settings, policy))

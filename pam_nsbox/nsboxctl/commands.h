@@ -22,7 +22,7 @@ struct command_option {
 };
 
 /* Letters of options that have no short form. */
-enum { OPTION_CONF = 256, OPTION_JSON, OPTION_NOHEADINGS, OPTION_NOW, OPTION_SERVICE };
+enum { OPTION_CONF = 256, OPTION_JSON, OPTION_NOHEADINGS, OPTION_NOW, OPTION_SERVICE, OPTION_CALLER };
 
 struct command {
 	const char *name;

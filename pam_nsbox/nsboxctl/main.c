@@ -22,7 +22,14 @@
 	}
 
 static const struct command_option no_options[] = {{0}};
-static const struct command_option explain_options[] = {SERVICE, JSON, CONF, {0}};
+static const struct command_option explain_options[] = {
+	SERVICE,
+	{OPTION_CALLER, "caller", "PROGRAM", "the program that opens the session, such as /usr/bin/sudo"},
+	JSON,
+	CONF,
+	{0},
+};
+static const struct command_option edit_options[] = {CONF, {0}};
 static const struct command_option doctor_options[] = {JSON, CONF, {0}};
 static const struct command_option try_options[] = {SERVICE, CONF, {0}};
 static const struct command_option list_options[] = {
@@ -43,9 +50,6 @@ static const struct command_option stop_options[] = {
 };
 
 /* The other families come with their own sources. */
-#pragma weak command_check
-#pragma weak command_explain
-#pragma weak command_edit
 #pragma weak command_doctor
 
 static const struct command commands[] = {
@@ -53,8 +57,8 @@ static const struct command commands[] = {
 		command_check},
 	{"explain", "USER", "say which policy decides for a login, and where each setting comes from",
 		explain_options, command_explain},
-	{"edit", "", "edit a copy of the configuration, check it, install it in one step", no_options,
-		command_edit},
+	{"edit", "[DROP-IN]", "edit a copy of the configuration, check it, install it in one step",
+		edit_options, command_edit},
 	{"doctor", "", "say what is wrong with this system and its PAM stacks, and the mend", doctor_options,
 		command_doctor},
 	{"try", "USER [-- COMMAND...]", "run a shell or command in a box as a login would get it",

@@ -24,7 +24,8 @@ WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-p
 HARDENING := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
 CFLAGS    ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(HARDENING) $(CFLAGS) $(EXTRA_CFLAGS) \
-	-DNSBOX_VERSION='"$(VERSION)"' -DNSBOX_INIT='"$(LIBEXECDIR)/nsbox-init"' -DNSBOX_CONF='"$(SYSCONFDIR)/security/nsbox.conf"'
+	-DNSBOX_VERSION='"$(VERSION)"' -DNSBOX_INIT='"$(LIBEXECDIR)/nsbox-init"' -DNSBOX_CONF='"$(SYSCONFDIR)/security/nsbox.conf"' \
+	-DNSBOX_PAMDIR='"$(PAMDIR)"'
 HARDENED_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
 
 # Whoever loads the module loads these too, so there are few: INI, capability names; before glibc 2.34 dlopen, too.

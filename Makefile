@@ -120,11 +120,17 @@ rpm: ## build the RPM package, in build/
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-tests-tools: $(TEST_TOOLS) $(UNIT_TESTS) ## build the programs that tests need
+TEST_MODULES := $(patsubst tests/tools/modules/%.c,$(B)/tests/%.so,$(wildcard tests/tools/modules/*.c))
+
+tests-tools: $(TEST_TOOLS) $(TEST_MODULES) $(UNIT_TESTS) ## build the programs that tests need
 
 $(TEST_TOOLS): $(B)/tests/%: tests/tools/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -pthread $(LDFLAGS) -o $@ $< -lpam
+
+$(TEST_MODULES): $(B)/tests/%.so: tests/tools/modules/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< -lpam
 
 $(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/fake_nss.*) $(B)/libengine.a
 	@mkdir -p $(@D)

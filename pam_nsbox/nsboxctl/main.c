@@ -50,7 +50,6 @@ static const struct command_option stop_options[] = {
 };
 
 /* The other families come with their own sources. */
-#pragma weak command_doctor
 
 static const struct command commands[] = {
 	{"check", "[FILE...]", "say everything that is wrong in the configuration", no_options,

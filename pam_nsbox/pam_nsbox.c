@@ -1,8 +1,10 @@
 /* pam_nsbox: the PAM door. Nothing else in the project knows PAM. */
 #include "box/box.h"
+#include "box/limits.h"
 #include "namespaces.h"
 #include "policy/policy.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +188,9 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 		namespaces_names(policy->namespaces, names, sizeof(names)), entry.hostname, entry.lease,
 		entry.leases, entry.changed ? " note=\"the policy has changed since this box was made\"" : "",
 		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
+	if (limits_not_enforced(policy, names, sizeof(names))[0])
+		pam_syslog(pamh, LOG_WARNING, "not limited box=\"%s\" %s: nothing enforces %s here; it takes systemd",
+			entry.id, line, names);
 	return PAM_SUCCESS;
 }
 
@@ -273,20 +278,24 @@ static void free_text(pam_handle_t *pamh, void *data, int status)
 	free(data);
 }
 
-/* pam_systemd reads these when it opens the session (pam_systemd(8), "systemd.memory_max" and others). */
+/* pam_systemd reads these when it opens the session (pam_systemd(8), "systemd.memory_max" and others). Of tasks it reads
+ * a number or "infinity" and, in no version, a percentage.
+ */
 static int hand_over_limits(pam_handle_t *pamh, const struct policy *policy)
 {
+	char tasks[24];
 	const struct {
 		const char *name;
 		const char *value;
 	} limits[] = {
-		{"systemd.tasks_max", policy->tasks_max},
+		{"systemd.tasks_max", policy->tasks_max && strchr(policy->tasks_max, '%') ? tasks : policy->tasks_max},
 		{"systemd.memory_max", policy->memory_max},
 		{"systemd.cpu_weight", policy->cpu_weight},
 		{"systemd.io_weight", policy->io_weight},
 		{"systemd.runtime_max_sec", policy->runtime_max_sec},
 	};
 
+	snprintf(tasks, sizeof(tasks), "%" PRIu64, limits_tasks(policy));
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		char *copy;
 

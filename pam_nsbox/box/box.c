@@ -2,6 +2,7 @@
 #include "../namespaces.h"
 #include "inside.h"
 #include "kernel.h"
+#include "limits.h"
 #include "live.h"
 #include "network.h"
 
@@ -438,6 +439,7 @@ static int prepare(struct opening *opening, char **hosts, struct box_failure *fa
 	inside->directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory;
 	inside->real_uid = getuid();
 	inside->hosts = *hosts;
+	inside->pid_max = limits_pid_max(request->policy);
 	result = paths_plan_make(request->policy, request->account, *hosts != NULL, &inside->plan);
 	if (result == 0)
 		result = paths_make_user_tmp(&inside->plan);

@@ -1,5 +1,6 @@
 #include "inside.h"
 #include "kernel.h"
+#include "limits.h"
 #include "live.h"
 #include "mounts.h"
 #include "network.h"
@@ -408,6 +409,7 @@ const struct inside_step inside_steps[] = {
 	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
 	{"other-procfs", run_other_procfs, "detaches the host's procfs from any other place", BY_NAMESPACE},
+	{"limits", limits_apply, "sets kernel.pid_max of the box for its TasksMax", BY_NAMESPACE},
 	{"sysfs", sysfs_replace, "mounts a sysfs of the box's network on /sys", BY_NAMESPACE},
 	{"cgroupfs", sysfs_replace_cgroups, "mounts cgroup file systems of the box's cgroup namespace",
 		BY_NAMESPACE},

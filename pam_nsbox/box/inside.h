@@ -38,6 +38,7 @@ struct inside {
 	const char *hosts;     /* the box's /etc/hosts, or NULL: the host's */
 	size_t hosts_size;
 	struct paths_plan plan;
+	unsigned int pid_max; /* kernel.pid_max of the box, or 0: as it is */
 	pid_t parent; /* the caller's PID as its child sees it */
 
 	/* The steps' own. */

@@ -53,7 +53,8 @@ while IFS=$'\t' read -r command arguments _ options; do
         fi
     done
     is "$(grep -Ec '^\.Op Fl -?[a-z]' <<<"$shown")" "$(wc -w <<<"$options")" "nsboxctl(8): $command takes no other option"
-    for word in ${arguments//[^A-Z ]/}; do
+    for word in ${arguments//[^A-Z -]/}; do
+        [[ $word == *[A-Z]* ]] || continue
         ok "nsboxctl(8): $command is called with $word" grep -q "\b$word\b" <<<"$shown"
     done
     ok "nsboxctl(8) tells about $command" grep -q "^\.It Cm $command\b" "$page"

@@ -254,12 +254,19 @@ const char *boxes_state(const struct live_box *box)
 
 bool boxes_policy_changed(const struct live_box *box, const char *conf)
 {
-	struct login login = {.user = box->record.user, .service = box->record.service};
+	char user[sizeof(box->record.user)];
+	struct login login = {.user = user, .service = box->record.service};
 	struct resolution resolution;
 	bool changed;
 
 	if (!box->answered)
 		return false;
+	/* The record has "?" for a backslash (box_clean_text), and of the two only that one stands in names, those of
+	 * Windows domains. */
+	snprintf(user, sizeof(user), "%s", box->record.user);
+	for (char *at = user; *at; at++)
+		if (*at == '?')
+			*at = '\\';
 	box_new_id(login.box_id);
 	policy_resolve(conf, &login, &resolution);
 	changed = resolution.verdict != VERDICT_BOX || resolution.policy.digest != box->record.digest;

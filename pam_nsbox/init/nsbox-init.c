@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -311,11 +312,16 @@ static void drop_lease(struct box *box, int lease, const char *why)
 	line_send(box, &line);
 }
 
+/* A descriptor came with a message, and there was no number left for it. */
+#define NO_ROOM (-2)
+
 /* Returns 0 or a positive errno. A box that is ending because its last session left is kept for the new one;
  * one that was told to stop is not.
  */
 static int add_lease(struct box *box, int pidfd)
 {
+	if (pidfd == NO_ROOM)
+		return EMFILE;
 	if (pidfd < 0)
 		return EINVAL;
 	if (box->stop_requested)
@@ -359,6 +365,8 @@ static uint32_t receive(struct box *box, int fd, int *pidfd)
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
 		header->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(pidfd, CMSG_DATA(header), sizeof(int));
+	else if (size > 0 && (message.msg_flags & MSG_CTRUNC))
+		*pidfd = NO_ROOM;
 	if (size < (ssize_t)sizeof(head))
 		return 0;
 	box->has_record = box->has_record || (is_maker && size > (ssize_t)sizeof(head));
@@ -415,18 +423,49 @@ static void serve(struct box *box, int client)
 	forget(box, client);
 }
 
+/* The number of the connection that the maker has closed stays taken, so that no lease has a number below INIT_FDS;
+ * it is lent to a client when there is no other left.
+ */
+static void keep_number(void)
+{
+	dup2(INIT_FD_SELF, INIT_FD_CONNECTION);
+}
+
 /* Only root can reach the socket; ask the kernel all the same. */
-static void accept_client(const struct box *box)
+static int accept_root(void)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	int fd = accept4(INIT_FD_LISTEN, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
-		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != 0 ||
-		!wait_for(box, fd, WAITED_CLIENT))
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == 0)
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+/* A client who finds no number free is served on the one that is kept, at once, so that he learns of it and the socket
+ * does not stay ready for ever.
+ */
+static void accept_client(struct box *box)
+{
+	int fd = accept_root();
+
+	if (fd == -EMFILE) {
+		struct pollfd request = {.events = POLLIN};
+
+		close(INIT_FD_CONNECTION);
+		request.fd = fd = accept_root();
+		if (fd >= 0) {
+			poll(&request, 1, 50);
+			serve(box, fd);
+		}
+		keep_number();
+	} else if (fd >= 0 && !wait_for(box, fd, WAITED_CLIENT)) {
 		close(fd);
+	}
 }
 
 /* An administrator's stop gives the scope free at once, so that the next login makes a new box. */
@@ -455,21 +494,35 @@ static bool is_lease(const struct box *box, int fd)
 	       epoll_ctl(box->waiting, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
-static void read_signal(struct box *box)
+static void handle_signal(struct box *box, const struct signalfd_siginfo *info)
 {
-	struct signalfd_siginfo info;
-
-	if (read(box->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGQUIT) {
-		request_stop(box, info.ssi_signo == SIGQUIT);
+	if (info->ssi_signo == SIGTERM || info->ssi_signo == SIGQUIT) {
+		request_stop(box, info->ssi_signo == SIGQUIT);
 		return;
 	}
 	/* A sender inside the box has a number here; sessions are closed from outside. */
-	if (info.ssi_code != SI_QUEUE || (box->is_pid_1 && info.ssi_pid != 0))
+	if (info->ssi_code != SI_QUEUE || (box->is_pid_1 && info->ssi_pid != 0))
 		return;
-	if (is_lease(box, info.ssi_int))
-		drop_lease(box, info.ssi_int, "closed");
+	if (is_lease(box, info->ssi_int))
+		drop_lease(box, info->ssi_int, "closed");
+}
+
+static void read_signals(struct box *box)
+{
+	struct signalfd_siginfo info;
+
+	while (read(box->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		handle_signal(box, &info);
+}
+
+/* Whoever gave his lease back before he exited is heard first: otherwise his signal would come when the number is
+ * another session's already.
+ */
+static void end_lease(struct box *box, int lease)
+{
+	read_signals(box);
+	if (is_lease(box, lease))
+		drop_lease(box, lease, "exited");
 }
 
 /* --- */
@@ -487,6 +540,39 @@ static void detach_old_mounts(const struct box *box)
 				end(box);
 			return;
 		}
+}
+
+/* A setuid caller runs in its user's limits and at his priority, and so did this process until now: a box that he shares
+ * with others shall not end by them, or starve. What the machine does not allow stays as it is.
+ */
+static void shed_limits(void)
+{
+	static const struct {
+		int resource;
+		uint64_t wanted;
+	} limits[] = {
+		{RLIMIT_CPU, UINT64_MAX}, {RLIMIT_AS, UINT64_MAX}, {RLIMIT_DATA, UINT64_MAX},
+		{RLIMIT_STACK, 8 << 20}, {RLIMIT_NOFILE, 512 << 10}, /* a lease is a descriptor */
+		{RLIMIT_SIGPENDING, 32 << 10},			     /* it is given back by a queued signal */
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		uint64_t limit[2] = {0, 0}; /* soft, hard */
+
+		if (syscall(SYS_prlimit64, 0, limits[i].resource, NULL, limit) < 0 ||
+			limit[0] >= limits[i].wanted)
+			continue;
+		limit[0] = limits[i].wanted;
+		if (limit[1] < limit[0])
+			limit[1] = limit[0];
+		if (syscall(SYS_prlimit64, 0, limits[i].resource, limit, NULL) == 0)
+			continue;
+		syscall(SYS_prlimit64, 0, limits[i].resource, NULL, limit);
+		limit[0] = limit[1] < limits[i].wanted ? limit[1] : limits[i].wanted;
+		syscall(SYS_prlimit64, 0, limits[i].resource, limit, NULL);
+	}
+	if (getpriority(PRIO_PROCESS, 0) > 0)
+		setpriority(PRIO_PROCESS, 0, 0);
 }
 
 /* It needs to signal other users' processes, and nothing else. */
@@ -522,10 +608,10 @@ static int open_signals(void)
 static void handle(struct box *box, enum waited what, int fd)
 {
 	switch (what) {
-	case WAITED_SIGNALS: read_signal(box); break;
+	case WAITED_SIGNALS: read_signals(box); break;
 	case WAITED_LISTEN: accept_client(box); break;
 	case WAITED_CLIENT: serve(box, fd); break;
-	case WAITED_LEASE: drop_lease(box, fd, "exited"); break;
+	case WAITED_LEASE: end_lease(box, fd); break;
 	case WAITED_PROCESS: watch_process(box, -1); break;
 	}
 }
@@ -552,7 +638,9 @@ int main(void)
 		!wait_for(&box, INIT_FD_CONNECTION, WAITED_CLIENT))
 		return 1;
 	serve(&box, INIT_FD_CONNECTION);
+	keep_number();
 	detach_old_mounts(&box);
+	shed_limits();
 	drop_privileges();
 
 	for (;;) {

@@ -130,12 +130,12 @@ static int save_way_back(struct box *box, int namespaces, const char *directory,
 		if (!(namespaces & namespace_kinds[i].flag))
 			continue;
 		snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", namespace_kinds[i].proc);
-		box->way_back[i] = open(path, O_RDONLY | O_CLOEXEC);
+		box->way_back[i] = raise_fd(open(path, O_RDONLY | O_CLOEXEC));
 		if (box->way_back[i] < 0)
 			return fail(failure, "save", path, -errno);
 	}
 	if ((namespaces & CLONE_NEWNS) && strcmp(directory, "/") != 0) {
-		box->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		box->directory = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 		if (box->directory < 0)
 			return fail(failure, "save", directory, -errno);
 	}
@@ -158,13 +158,23 @@ static int go_back(struct box *box, struct box_failure *failure)
 
 /* --- entering --- */
 
+static int try_directory(const char *path)
+{
+	cleanup_fd int fd = paths_open(path, O_DIRECTORY);
+
+	return fd < 0 ? fd : fchdir(fd) < 0 ? -errno : 0;
+}
+
+/* The path was the caller's directory a moment ago, and held no symbolic link. Its user may have put one there since
+ * then, to be led by root's hand where he may not go himself; paths_open() does not follow it.
+ */
 static int change_directory(const char *path)
 {
-	int result = chdir(path) < 0 ? -errno : 0;
+	int result = try_directory(path);
 
 	if (result == -EACCES && getuid() != 0) {
 		setfsuid(getuid());
-		result = chdir(path) < 0 ? -errno : 0;
+		result = try_directory(path);
 		setfsuid(geteuid());
 	}
 	return result;
@@ -240,7 +250,8 @@ static void give_lease_back(const struct box *box)
 /* The making of a holder. It is over, for the caller, when the intermediate process has been waited for. */
 struct birth {
 	struct inside inside;
-	char *stacks; /* the holder's, and above it the intermediate process's */
+	char *stacks;	  /* the holder's, and above it the intermediate process's */
+	bool is_blocking; /* signals are blocked, and their mask stands below */
 	pid_t intermediate;
 	sigset_t signals; /* the caller's mask before */
 	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common
@@ -278,22 +289,34 @@ static int intermediate_main(void *data)
 	_exit(0);
 }
 
-/* Ends a holder that failed or did not answer in time; its parent is dead already. One that was not
- * nsbox-init yet dies with its parent, and then its end of the connection closes, which is after it left the
- * caller's memory. One that was is killed if it is registered, asked twice so that it cannot be another
- * process of the same number. Returns false if it hangs in a system call that cannot be interrupted, so that
- * it may still come back to the caller's memory.
- */
-static bool end_holder(int connection, int64_t box_key)
+/* Kills the process that is registered as the box, asked twice so that it cannot be another of the same number. */
+static void kill_registered(int64_t box_key)
 {
-	struct pollfd closed = {.fd = connection, .events = POLLRDHUP};
 	cleanup_fd int dir = live_open();
 	int pid = dir < 0 ? -1 : live_find(dir, box_key);
 	cleanup_fd int holder = pid > 0 ? sys_pidfd_open(pid) : -1;
 
 	if (holder >= 0 && live_find(dir, box_key) == pid)
 		sys_pidfd_send_signal(holder, SIGKILL, NULL);
-	return poll(&closed, 1, 1000) == 1;
+}
+
+/* Ends a holder that failed or did not answer in time; its parent is dead already. One that had asked for it dies with
+ * its parent; one that had not, or was nsbox-init already, is killed when it is registered. Its end of the connection
+ * closes after it left the caller's memory: because it died, or because it became nsbox-init and has answered, which is
+ * why it is looked for once more. Returns false if it hangs in a system call that cannot be interrupted, so that it may
+ * still come back to the caller's memory.
+ */
+static bool end_holder(int connection, int64_t box_key)
+{
+	struct pollfd closed = {.fd = connection, .events = POLLRDHUP};
+	int result = 0;
+
+	for (int i = 0; i < 50 && result == 0; i++) {
+		kill_registered(box_key);
+		result = poll(&closed, 1, 20);
+	}
+	kill_registered(box_key);
+	return result == 1;
 }
 
 /* Makes the holder, and waits for its reply as nsbox-init. inside->failure tells what went wrong before that.
@@ -318,6 +341,7 @@ static int give_birth(
 	birth->inside.connection = holders_end;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &birth->signals);
+	birth->is_blocking = true;
 	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
 	birth->intermediate =
 		clone(intermediate_main, birth->stacks + STACK_SIZE + INTERMEDIATE_SIZE, CLONE_VM, birth);
@@ -341,14 +365,17 @@ static int give_birth(
  */
 static void end_birth(struct birth *birth)
 {
-	if (!birth->stacks)
-		return;
 	if (birth->intermediate > 0)
 		waitpid(birth->intermediate, NULL, __WALL);
-	sigprocmask(SIG_SETMASK, &birth->signals, NULL);
-	if (birth->dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1)
-		prctl(PR_SET_DUMPABLE, 1);
-	munmap(birth->stacks, STACK_SIZE + INTERMEDIATE_SIZE);
+	birth->intermediate = 0;
+	if (birth->is_blocking) {
+		sigprocmask(SIG_SETMASK, &birth->signals, NULL);
+		if (birth->dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1)
+			prctl(PR_SET_DUMPABLE, 1);
+	}
+	birth->is_blocking = false;
+	if (birth->stacks)
+		munmap(birth->stacks, STACK_SIZE + INTERMEDIATE_SIZE);
 	birth->stacks = NULL;
 }
 

@@ -16,8 +16,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 
-#define PROC_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define PROC_SUPER_MAGIC 0x9fa0 /* linux/magic.h */
+#define PROC_FLAGS	 (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static bool has(const struct inside *inside, int namespace)
 {
@@ -238,6 +240,7 @@ int inside_move_aside(struct inside *inside, const char *path)
  */
 static int run_old_procfs(struct inside *inside)
 {
+	struct statfs fs;
 	int result;
 
 	if (!needs_procfs(inside))
@@ -245,6 +248,9 @@ static int run_old_procfs(struct inside *inside)
 	result = inside_move_aside(inside, "/proc");
 	if (result < 0)
 		return result;
+	/* One that cannot be moved, as in a container that may not, looks like one that is not there. */
+	if (statfs("/proc", &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC)
+		return inside_fail(inside, "/proc", -EBUSY);
 	result = sys_move_mount(INIT_FD_STORE, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }
@@ -362,14 +368,14 @@ static int run_directory(struct inside *inside)
 
 	if (!path || !has(inside, CLONE_NEWNS))
 		return 0;
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES && inside->real_uid != 0) {
+	fd = paths_open(path, O_DIRECTORY);
+	if (fd == -EACCES && inside->real_uid != 0) {
 		setfsuid(inside->real_uid);
-		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = paths_open(path, O_DIRECTORY);
 		setfsuid(0);
 	}
 	if (fd < 0)
-		return inside_fail(inside, path, -errno);
+		return inside_fail(inside, path, fd);
 	close(fd);
 	return 0;
 }

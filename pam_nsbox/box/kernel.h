@@ -148,6 +148,22 @@ static inline void cleanup_fd_close(int *fd)
 }
 #define cleanup_fd __attribute__((cleanup(cleanup_fd_close)))
 
+/* Moves a descriptor beyond standard input, output and error, where a caller that was started without them may put
+ * others later. Takes over fd in any case.
+ */
+static inline int raise_fd(int fd)
+{
+	int raised, saved;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	raised = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return raised;
+}
+
 static inline int take_fd(int *fd)
 {
 	int taken = *fd;

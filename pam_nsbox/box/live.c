@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 /* Offsets are 63 bits wide: boxes in the upper half, so that they can be listed alone, scopes in the lower.
  */
@@ -147,6 +148,8 @@ int live_connect(pid_t pid)
 {
 	const struct timeval timeout = {.tv_sec = LIVE_TIMEOUT_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
@@ -154,6 +157,11 @@ int live_connect(pid_t pid)
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/%d/cwd/" LEASE_SOCKET, (int)pid);
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
+	/* The process that was registered may be gone, and its number some user's, with a socket of that name. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	if (peer.uid != 0 || peer.pid != pid)
+		return -ENOENT;
 	return take_fd(&fd);
 }
 
@@ -176,9 +184,27 @@ int live_send(int connection, const struct lease_request *request, int pidfd)
 	return sendmsg(connection, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int live_receive(int connection, struct lease_reply *reply, int *self)
+/* A handler of the caller's may interrupt it any number of times. */
+static int wait_readable(int connection)
 {
 	struct pollfd readable = {.fd = connection, .events = POLLIN};
+	struct timespec start, now;
+	int64_t left = LIVE_TIMEOUT_MS;
+	int result;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while ((result = poll(&readable, 1, (int)left)) < 0 && errno == EINTR) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = LIVE_TIMEOUT_MS - (now.tv_sec - start.tv_sec) * 1000 -
+		       (now.tv_nsec - start.tv_nsec) / 1000000;
+		if (left < 0)
+			left = 0;
+	}
+	return result < 0 ? -errno : result == 0 ? -ETIMEDOUT : 0;
+}
+
+int live_receive(int connection, struct lease_reply *reply, int *self)
+{
 	struct iovec data = {.iov_base = reply, .iov_len = sizeof(*reply)};
 	union {
 		char buffer[CMSG_SPACE(sizeof(int))];
@@ -192,10 +218,12 @@ int live_receive(int connection, struct lease_reply *reply, int *self)
 	};
 	struct cmsghdr *header;
 	ssize_t size;
+	int result;
 
 	*self = -1;
-	if (poll(&readable, 1, LIVE_TIMEOUT_MS) == 0)
-		return -ETIMEDOUT;
+	result = wait_readable(connection);
+	if (result < 0)
+		return result;
 	memset(reply, 0, sizeof(*reply)); /* an older nsbox-init may say less */
 	size = recvmsg(connection, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (size <= 0)
@@ -204,5 +232,6 @@ int live_receive(int connection, struct lease_reply *reply, int *self)
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
 		header->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(self, CMSG_DATA(header), sizeof(int));
+	*self = raise_fd(*self);
 	return 0;
 }

@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# The project's package, built in the system that it is for.
+
+# The tree as a version of it would be published: no build products, nothing ignored. A file that somebody deletes
+# meanwhile is none.
+pack_tree() {
+    (cd "$REPO" && git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - 2>/dev/null)
+}
+
+# build_package NAME FOLDER WORK: leaves *.deb in FOLDER. WORK is a scratch folder. Without packaging/debian, what
+# `make install` installs becomes a package with nothing around it.
+build_package() {
+    local name=$1 to=$2 work=$3 layers
+    layers=$(system_folder "$name")
+    mkdir -p "$to" "$work"
+    mount_layers "$work/root" "$work" "$layers/build" "$layers/base" || return 1
+    mkdir -p "$work/root/build/tree" "$work/root/build/out"
+    pack_tree | tar -x -C "$work/root/build/tree"
+    if [ -d "$REPO/packaging/debian" ]; then
+        in_root "$work/root" bash -euc '
+            cd /build/tree
+            cp -r packaging/debian debian
+            nice dpkg-buildpackage -b -us -uc
+            mv ../*.deb ../out'
+    else
+        in_root "$work/root" bash -euc '
+            cd /build/tree
+            nice make -j2 PREFIX=/usr SYSCONFDIR=/etc
+            make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/build/tree/pkg
+            mkdir pkg/DEBIAN
+            printf "%s\n" "Package: libpam-nsbox" "Version: $(cat VERSION)" "Architecture: amd64" \
+                "Maintainer: nobody <nobody@localhost>" "Description: what make install installs" >pkg/DEBIAN/control
+            printf "%s\n" /etc/security/nsbox.conf >pkg/DEBIAN/conffiles
+            dpkg-deb --root-owner-group -b pkg ../out'
+    fi || { umount "$work/root"; return 1; }
+    cp "$work"/root/build/out/*.deb "$to"
+    umount "$work/root"
+    rm -rf --one-file-system "$work"
+}

@@ -1,0 +1,86 @@
+#!/bin/bash
+# pam_systemd runs before the module: what it promises holds in a box too.
+. ./lib.sh
+
+MOUNTS_BEFORE=$(host_mounts)
+
+session_ids() {
+    loginctl list-sessions --no-legend | awk '$3 == "alice" { print $1 }'
+}
+
+# Not every session of a user's is a login: the user's service manager has one, in newer versions of systemd.
+login_session() {
+    local id
+    for id in $(session_ids); do
+        [[ $(loginctl show-session "$id" -p Class --value) == manager* ]] || echo "$id"
+    done | head -n 1
+}
+
+no_session() {
+    [ -z "$(login_session)" ]
+}
+
+scope_gone() {
+    [ "$(systemctl show -p ActiveState --value "$1")" = inactive ]
+}
+
+log_here
+session_open alice
+session=$(login_session)
+scope=session-$session.scope
+
+runtime=$(session_do 'echo $XDG_RUNTIME_DIR')
+is "$runtime" "/run/user/$(id -u alice)" "XDG_RUNTIME_DIR is set in a box"
+ok "XDG_RUNTIME_DIR can be written in a box" session_do "echo x >\$XDG_RUNTIME_DIR/x && test -s \$XDG_RUNTIME_DIR/x"
+is "$(session_do 'echo $XDG_SESSION_ID')" "$session" "a box has the session's number"
+
+leader=$(loginctl show-session "$session" -p Leader --value)
+like "$(tr '\0' ' ' <"/proc/$leader/cmdline")" '^sshd.*alice' "loginctl shows the session with the process that opened it as leader"
+is "$(loginctl show-session "$session" -p State --value)" active "loginctl shows the session as active"
+
+systemctl_user() {
+    until_ok $((10 * SLOW)) session_do 'systemctl --user show -p Version' &&
+        session_do 'systemd-run --user --quiet --wait true'
+}
+if text=$(systemctl_user 2>&1); then
+    pass "systemctl --user works in a box"
+else
+    fail "systemctl --user works in a box" "$text"
+fi
+ok "the user's service manager is not boxed, and the log says so" \
+    until_ok 5 log_has 'not boxed .*service="systemd-user"'
+
+is "$(systemctl show -p TasksMax --value "$scope")" 321 "TasksMax of the policy is the session scope's"
+is "$(systemctl show -p MemoryMax --value "$scope")" $((777 * 1024 * 1024)) "MemoryMax of the policy is the session scope's"
+group=/sys/fs/cgroup$(systemctl show -p ControlGroup --value "$scope")
+claim="the kernel holds the session's cgroup to TasksMax and MemoryMax"
+if [ -e "$group/pids.max" ] && [ -e "$group/memory.max" ]; then
+    is "$(cat "$group/pids.max") $(cat "$group/memory.max")" "321 $((777 * 1024 * 1024))" "$claim"
+else
+    skip "$claim" "the machine outside has these controllers in a cgroup hierarchy of version 1"
+fi
+
+holder=$(holders)
+like "$(cat "/proc/$holder/cgroup")" "$scope" "a box's first process is in the session's scope"
+session_close
+ok "the session is gone after logout" until_ok $((15 * SLOW)) no_session
+ok "the session's scope is empty and gone after logout" until_ok $((15 * SLOW)) scope_gone "$scope"
+ok "XDG_RUNTIME_DIR is gone after logout" until_ok $((40 * SLOW)) test ! -e "$runtime"
+ok "nothing of the session is left" until_ok $((10 * SLOW)) nothing_left
+
+# --- terminate-user ---
+
+session_open alice
+session_do "(trap 'echo asked >/var/lib/probe/terminated; exit' TERM; while :; do sleep 0.1; done) & sleep $SLOW" >/dev/null
+rm -f /var/lib/probe/terminated
+began=$SECONDS
+loginctl terminate-user alice
+until_ok $((20 * SLOW)) no_session
+until_ok $((20 * SLOW)) nothing_left
+took=$((SECONDS - began))
+is "$(cat /var/lib/probe/terminated 2>&1)" asked "loginctl terminate-user asks processes in a box to end"
+at_most "$took" $((3 * SLOW)) "loginctl terminate-user ends a box at once"
+is "$(what_is_left)" "" "loginctl terminate-user leaves nothing"
+session_close
+until_ok $((20 * SLOW)) test ! -e "$runtime"
+done_testing

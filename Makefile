@@ -39,7 +39,7 @@ object  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help clean install uninstall demo check tests-tools docs deb rpm
+.PHONY: all help clean install uninstall demo check tests-tools docs deb rpm matrix
 
 all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) docs ## build everything
 
@@ -104,6 +104,9 @@ docs/%.svg: docs/%.dot
 	dot -Tsvg -o $@ $<
 
 # --- packages ---
+
+matrix: ## every application on Debian 11, 12, 13 and unstable, in containers and virtual machines
+	tests/matrix/run
 
 deb: ## build the Debian package, in build/
 	packaging/install-dependencies build package

@@ -140,14 +140,16 @@ churn() {
 box_open alice
 stays=$(box_do 'echo $NSBOX')
 churn "$(rounds 40 2000)" &
+first=$!
 churn "$(rounds 40 2000)" &
+second=$!
 missed=0 failed=0
 while [ -n "$(jobs -r | grep churn)" ]; do
     nsboxctl list --noheadings -o BOX,STATE >"$T/out" 2>"$T/err" || failed=$((failed + 1))
     grep -q "^$stays live" "$T/out" || missed=$((missed + 1))
 done
 is "$missed $failed" "0 0" "while boxes come and go the list never misses one that stays, and never fails"
-wait
+wait $first $second
 box_close
 
 # --- Who may ask ---

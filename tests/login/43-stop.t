@@ -23,6 +23,7 @@ home=$(home_of alice)
 
 # open_ssh USER: a shell over ssh on a terminal, whose box is in $id
 open_ssh() {
+    rm -f "$T/ssh"
     coproc SSH { exec ssh "${SSH_OPTIONS[@]}" -tt -p "$SSH_PORT" "$1@127.0.0.1" >"$T/ssh" 2>&1; }
     exec 7>&"${SSH[1]}"
     ssh=$SSH_PID

@@ -144,6 +144,26 @@ static int run_log(struct inside *inside)
 	return 0;
 }
 
+/* pam_selinux has asked for a context for the caller's next program, which is to be its user's shell. A child inherits
+ * the request (selinux_cred_prepare() copies all of it) and its first execve(2) spends it: nsbox-init would be the
+ * user's, or not be allowed to be. It stays in the caller's domain; the caller's own request stays as well. Read first:
+ * where nothing is asked for, or nobody would know an answer (EINVAL), nothing is written.
+ */
+static int run_exec_context(struct inside *inside)
+{
+	static const char path[] = "/proc/thread-self/attr/exec";
+	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+	char context[8];
+	ssize_t size;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : inside_fail(inside, path, -errno);
+	size = read(fd, context, sizeof(context));
+	if (size > 0)
+		size = write(fd, "\n", 1);
+	return size < 0 && errno != EINVAL ? inside_fail(inside, path, -errno) : 0;
+}
+
 static bool needs_procfs(const struct inside *inside)
 {
 	return has(inside, CLONE_NEWNS) &&
@@ -409,6 +429,8 @@ const struct inside_step inside_steps[] = {
 	{"network-namespace", network_join, "joins the named network namespace", BY_EXIT},
 	{"registry", run_registry, "opens the register of boxes", BY_EXIT},
 	{"log", run_log, "connects to the system log, if there is one", BY_EXIT},
+	{"exec-context", run_exec_context, "drops the SELinux context that is meant for the user's shell",
+		BY_EXIT},
 	{"store", run_store, "makes the box's own file system, and a hosts file in it", BY_NAMESPACE},
 	{"old-procfs", run_old_procfs, "moves the host's procfs aside", BY_NAMESPACE},
 	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},

@@ -22,6 +22,23 @@ for program in mmdebstrap dpkg-buildpackage dh systemd-nspawn ansible-playbook; 
     fi
 done
 
+# The system is fetched outside; what follows has no network but loopback. NSBOX_ANSIBLE_TAR may name one that is there.
+if [ -z "${NSBOX_ANSIBLE_TAR:-}" ]; then
+    NSBOX_ANSIBLE_TAR=$(mktemp --suffix=.tar)
+    export NSBOX_ANSIBLE_TAR
+    packages=systemd,systemd-sysv,dbus,libpam-systemd,libpam-runtime,openssh-server,openssh-client,python3,python3-apt
+    if ! mmdebstrap --quiet --variant=apt \
+        --include="$packages,iproute2,procps,libiniparser1,libjansson4,libsmartcols1,libcap2" \
+        bookworm "$NSBOX_ANSIBLE_TAR" >"$NSBOX_ANSIBLE_TAR.log" 2>&1; then
+        echo "Bail out! mmdebstrap: $(tail -3 "$NSBOX_ANSIBLE_TAR.log")"
+        exit 1
+    fi
+    "$HERE/ansible.t"
+    status=$?
+    rm -f "$NSBOX_ANSIBLE_TAR" "$NSBOX_ANSIBLE_TAR.log"
+    exit "$status"
+fi
+
 # A network, mounts and process numbers of the test's own: what it starts ends with it, and no port is anybody else's.
 if [ "${NSBOX_ANSIBLE:-}" != "$(readlink /proc/self/ns/net)" ]; then
     # shellcheck disable=SC2016
@@ -45,15 +62,9 @@ cleanup() {
 
 # --- Three systems ---
 
-if [ -n "${NSBOX_ANSIBLE_TAR:-}" ]; then
-    tar=$NSBOX_ANSIBLE_TAR
-else
-    tar=$work/base.tar
-    echo "ansible.t: no network in here, so NSBOX_ANSIBLE_TAR must name a system" >&2
-fi
 mkdir "$work/base" "$work/upper"
 mount -t tmpfs tmpfs "$work/upper"
-tar -C "$work/base" -xf "$tar" || bail_out "no system"
+tar -C "$work/base" -xf "$NSBOX_ANSIBLE_TAR" || bail_out "no system"
 "$REPO/packaging/build-deb" "$work/deb" >"$work/log" 2>&1 || bail_out "no package: $(tail -5 "$work/log")"
 package=$(ls "$work"/deb/libpam-nsbox_*.deb)
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
@@ -63,7 +74,8 @@ boot() {
     mkdir -p "$work/upper/$name/upper" "$work/upper/$name/work" "$root"
     mount -t overlay -o "lowerdir=$work/base,upperdir=$work/upper/$name/upper,workdir=$work/upper/$name/work" overlay "$root"
     echo "$name" >"$root/etc/hostname"
-    rm -f "$root/etc/machine-id"
+    # Without one, systemd would take this for a first boot and ask for a locale.
+    tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
     sed -i '/nologin/d' "$root/etc/pam.d/sshd"
     mkdir -p "$root/root/.ssh"
     cp "$work/key.pub" "$root/root/.ssh/authorized_keys"

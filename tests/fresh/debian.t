@@ -86,11 +86,6 @@ list >"$work/before"
 cp "$work/one/$package" "$work/package/root/"
 ok "apt installs the package" inside package "apt-get install -qq --no-install-recommends /root/$package"
 ok "dpkg finds every file as it was packed" inside package 'test -z "$(dpkg --verify libpam-nsbox)"'
-for test in login in-and-out; do
-    ok "its autopkgtest passes: $test" inside package "/root/pam_nsbox/packaging/debian/tests/$test"
-    while read -r line; do diag "$line"; done < <(grep -E '^(ok|not ok)' "$work/output")
-done
-ok "apt installs it again" inside package "apt-get install -qq --no-install-recommends /root/$package"
 ok "a changed conffile is kept when the package is installed anew" inside package \
     "echo '; mine' >>/etc/security/nsbox.conf && apt-get install -qq --reinstall /root/$package && tail -1 /etc/security/nsbox.conf | grep -q mine"
 ok "it is kept when the package is removed" inside package \
@@ -99,5 +94,15 @@ ok "apt purges it, with what came along" inside package 'apt-get purge -qq --aut
 rm -f "$work/package/root/$package"
 list >"$work/after"
 is "$(diff "$work/before" "$work/after")" '' "after purge the machine is what it was before"
+
+# In a system of its own, for they make users, and useradd leaves backups in /etc.
+fresh tests
+cp "$work/one/$package" "$work/tests/root/"
+inside tests "apt-get update -qq && apt-get install -qq --no-install-recommends procps /root/$package" ||
+    bail_out "$(tail -3 "$work/output")"
+for test in login in-and-out; do
+    ok "its autopkgtest passes: $test" inside tests "/root/pam_nsbox/packaging/debian/tests/$test"
+    while read -r line; do diag "$line"; done < <(grep -E '^(ok|not ok)' "$work/output")
+done
 
 done_testing

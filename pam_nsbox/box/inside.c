@@ -2,8 +2,8 @@
 #include "kernel.h"
 #include "limits.h"
 #include "live.h"
-#include "mounts.h"
 #include "network.h"
+#include "procfs.h"
 #include "sysfs.h"
 
 #include <limits.h>
@@ -333,26 +333,6 @@ static int run_procfs(struct inside *inside)
 	return 0;
 }
 
-static int detach_foreign_procfs(const struct mount_entry *entry, void *data)
-{
-	struct inside *inside = data;
-
-	if (strncmp(entry->path, "/proc", 5) == 0 && (entry->path[5] == '\0' || entry->path[5] == '/'))
-		return 0; /* the new one, or an old one moved aside */
-	if (umount2(entry->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
-		return inside_fail(inside, entry->path, -errno);
-	return 0;
-}
-
-/* A procfs of the host's PID namespace at another mount point, such as a chroot's, shows the same as the one
- * at /proc. */
-static int run_other_procfs(struct inside *inside)
-{
-	if (!has(inside, CLONE_NEWNS) || !has(inside, CLONE_NEWPID))
-		return 0;
-	return mounts_each_procfs(INIT_FD_PROC, detach_foreign_procfs, inside);
-}
-
 static int run_paths(struct inside *inside)
 {
 	const char *subject = "";
@@ -436,7 +416,7 @@ const struct inside_step inside_steps[] = {
 	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},
 	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
-	{"other-procfs", run_other_procfs, "detaches the host's procfs from any other place", BY_NAMESPACE},
+	{"other-procfs", procfs_detach_others, "detaches the host's procfs from any other place", BY_NAMESPACE},
 	{"limits", limits_apply, "sets kernel.pid_max of the box for its TasksMax", BY_NAMESPACE},
 	{"sysfs", sysfs_replace, "mounts a sysfs of the box's network on /sys", BY_NAMESPACE},
 	{"cgroupfs", sysfs_replace_cgroups, "mounts cgroup file systems of the box's cgroup namespace",

@@ -53,7 +53,6 @@ nothing_left "own-home: nothing is left"
 # Folders in which alice could write without the policy.
 mount -t tmpfs -o mode=755 srv /srv
 mkdir -m 1777 /usr/local/open /etc/open /srv/open
-recipe read-only-system
 read -r -d '' try <<'END'
 for folder in / /etc/open /usr/local/open /srv/open /var/lib /run /opt; do
     (: >$folder/.try) 2>/dev/null && echo "$folder"
@@ -63,6 +62,7 @@ END
 is "$(su alice -s /bin/sh -c "$try" | xargs)" "/etc/open /usr/local/open /srv/open" \
     "read-only-system: without it there is more that can be written"
 rm -f /srv/open/.try /usr/local/open/.try /etc/open/.try
+recipe read-only-system
 is "$(ssh_as alice "$try")" "" "read-only-system: no folder of the system can be written"
 like "$(ssh_as alice ': >/etc/open/x' 2>&1)" 'Read-only file system' "read-only-system: because it is read-only, and not for want of rights"
 is "$(ssh_as alice 'for folder in ~ /tmp /var/tmp /dev/shm; do : >$folder/.try && echo yes; rm $folder/.try; done' | xargs)" \

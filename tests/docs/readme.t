@@ -77,8 +77,8 @@ check_command() {
         fail "$claim" "exit status $STATUS" "$OUTPUT"
         return
     fi
-    # Commands that show no output may still print what they did; it is what is shown that counts.
-    if [ -z "$expected" ]; then
+    # Most commands that are shown without output print nothing; make tells what it does, and it is not worth a line.
+    if [ -z "$expected" ] && [[ $command == make* ]]; then
         pass "$claim"
         return
     fi
@@ -128,7 +128,7 @@ is "$(find /etc /usr /var/lib /run -xdev -name '*nsbox*' ! -path "$REPO/*" ! -pa
 block() {
     awk -v mark="<!-- $1 -->" '$0 == mark { found = 1; next } found && /^```/ { if (inside++) exit; next } inside' README.md
 }
-for file in conf/examples/*.conf; do
+for file in conf/examples/*.conf conf/recipes/guest.conf; do
     is "$(block "$file")" "$(cat "$file")" "README shows $file as it is"
 done
 

@@ -1,18 +1,25 @@
 # shellcheck shell=bash
 # The project's package, built in the system that it is for.
 
-# The tree as a version of it would be published: no build products, nothing ignored. A file that somebody deletes
-# meanwhile is none.
+# The tree as a version of it would be published, but for the tests, which the package does without: no build products,
+# nothing ignored. The same tree is the same bytes. A file that somebody deletes meanwhile is none.
 pack_tree() {
-    (cd "$REPO" && git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - 2>/dev/null)
+    (cd "$REPO" && git ls-files -z --cached --others --exclude-standard | sort -z |
+        tar -c --null --ignore-failed-read --owner=0 --group=0 --mtime=@1500000000 --exclude='tests/*' -T - 2>/dev/null)
 }
 
-# build_package NAME FOLDER WORK: leaves *.deb in FOLDER. WORK is a scratch folder. Without packaging/debian, what
+# build_package NAME FOLDER WORK: leaves *.deb in FOLDER. WORK is a scratch folder. What was built from the same tree is
+# kept beside the system's layers. Without packaging/debian, what
 # `make install` installs becomes a package with nothing around it.
 build_package() {
-    local name=$1 to=$2 work=$3 layers
+    local name=$1 to=$2 work=$3 layers kept
     layers=$(system_folder "$name")
     mkdir -p "$to" "$work"
+    kept=$layers/package-$(pack_tree | sha256sum | cut -c 1-16)
+    if [ -d "$kept" ]; then
+        cp "$kept"/*.deb "$to"
+        return
+    fi
     mount_layers "$work/root" "$work" "$layers/build" "$layers/base" || return 1
     mkdir -p "$work/root/build/tree" "$work/root/build/out"
     pack_tree | tar -x -C "$work/root/build/tree"
@@ -34,6 +41,8 @@ build_package() {
             dpkg-deb --root-owner-group -b pkg ../out'
     fi || { umount "$work/root"; return 1; }
     cp "$work"/root/build/out/*.deb "$to"
+    rm -rf "$layers"/package-*
+    cp -r "$to" "$kept.new" && mv "$kept.new" "$kept"
     umount "$work/root"
     rm -rf --one-file-system "$work"
 }

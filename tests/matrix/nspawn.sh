@@ -14,13 +14,14 @@ run_nspawn() {
     echo /matrix/shared/tap >"$root/matrix/out"
     mkdir -p "$root/matrix/shared"
     # shellcheck disable=SC2016 # expanded inside
-    unshare --mount --pid --fork --kill-child --mount-proc --propagation private bash -euc '
+    unshare --mount --propagation private bash -euc '
         root=$1 out=$2 seconds=$3
         if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
             umount -lR /sys/fs/cgroup
             mount -t cgroup2 cgroup2 /sys/fs/cgroup
         fi
-        group=/sys/fs/cgroup/matrix-$(basename "$root").$RANDOM
+        name=$(basename "$(dirname "$root")")
+        group=/sys/fs/cgroup/$(basename "$MATRIX_WORK").$name
         mkdir "$group"
         (
             # The group of whoever reads this, not of this shell, for that is the number 0.
@@ -29,14 +30,10 @@ run_nspawn() {
             mkdir -p /run/systemd
             export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_USE_CGNS=1
             exec timeout --kill-after=10 "$seconds" systemd-nspawn --quiet --boot --directory="$root" \
-                --machine="$(basename "$root")" --register=no --keep-unit --private-users=no --private-network \
+                --machine="$name" --register=no --keep-unit --private-users=no --private-network \
                 --resolv-conf=off --timezone=off --link-journal=no --capability=all --console=pipe \
                 --bind=/dev/fuse --bind=/dev/autofs --bind="$out:/matrix/shared" \
                 systemd.log_target=console </dev/null >"$out/console" 2>&1
         ) || echo "systemd-nspawn returned $?" >>"$out/console"
-        for try in 1 2 3 4 5; do
-            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
-            sleep 0.2
-        done
     ' run_nspawn "$root" "$out" "$seconds"
 }

@@ -40,7 +40,7 @@ rm -rf /etc/pam.d
 cp -a "$T/pam.d" /etc/pam.d
 sed -i '/^session.*pam_nsbox/d' /etc/pam.d/*
 refused ssh sshd "refused in the account phase already: sshd"
-refused sudo sudo "refused in the account phase already: sudo"
+refused su su "refused in the account phase already: su"
 
 rm -rf /etc/pam.d
 cp -a "$T/pam.d" /etc/pam.d

@@ -1,0 +1,43 @@
+#!/bin/bash
+# The RPM package builds from its spec, and holds what make install installs. With SOAK=1, for it takes a minute.
+
+set -u
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+REPO=$(cd "$HERE/../.." && pwd)
+
+if [ -z "${SOAK:-}" ]; then
+    echo "1..0 # SKIP only with SOAK=1: it builds a package"
+    exit 0
+fi
+for program in rpmbuild rpmlint; do
+    if ! command -v "$program" >/dev/null; then
+        echo "1..0 # SKIP $program is not installed"
+        exit 0
+    fi
+done
+
+# shellcheck source=../lib/tap.sh
+. "$HERE/../lib/tap.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if "$REPO/packaging/build-rpm" "$work" >"$work/log" 2>&1; then
+    pass "rpmbuild builds the package"
+else
+    fail "rpmbuild builds the package" "$(tail -20 "$work/log")"
+fi
+like "$(cd "$REPO" && rpmlint -r packaging/rpm/rpmlintrc "$work"/*.rpm packaging/rpm/pam_nsbox.spec 2>&1 | tail -1)" \
+    ' 0 errors, 0 warnings' "rpmlint accepts it"
+
+make -s -C "$REPO" install DESTDIR="$work/root" PREFIX=/usr SYSCONFDIR=/etc PAMDIR="$(rpm --eval '%{_libdir}')/security" \
+    B="$work/build" >"$work/log" 2>&1
+is "$(rpm -qpl "$work"/pam_nsbox-*.x86_64.rpm | grep -vE '^/usr/(share/doc|lib/.build-id|lib/tmpfiles.d)' | sort |
+    while read -r path; do [ -d "$work/root$path" ] || echo "$path"; done)" \
+    "$(cd "$work/root" && find . -type f | sed 's/^\.//' | sort)" "it holds what make install installs"
+is "$(rpm -qp --conffiles "$work"/pam_nsbox-*.x86_64.rpm 2>/dev/null || rpm -qpc "$work"/pam_nsbox-*.x86_64.rpm)" \
+    /etc/security/nsbox.conf "the configuration is a configuration file"
+like "$(rpm -qp --qf '%{VERSION}' "$work"/pam_nsbox-*.x86_64.rpm)" "^$(cat "$REPO/VERSION")\$" "its version is VERSION"
+
+done_testing

@@ -109,11 +109,11 @@ matrix: ## every application on Debian 11, 12, 13 and unstable, in containers an
 	tests/matrix/run
 
 deb: ## build the Debian package, in build/
-	packaging/install-dependencies build package
+	packaging/install-dependencies build deb
 	packaging/build-deb $(B)
 
 rpm: ## build the RPM package, in build/
-	packaging/install-dependencies build package
+	packaging/install-dependencies build rpm
 	packaging/build-rpm $(B)
 
 # --- tests ---

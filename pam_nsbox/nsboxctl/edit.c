@@ -2,7 +2,8 @@
  *
  * Beside nsbox.conf stands, while somebody edits, the folder .nsbox.conf.edit, root's alone:
  *
- *	draft/NAME			what the editor works on, with whatever else it puts there
+ *	draft.XXXXXX/NAME		what the editor works on, with whatever else it puts there; the editor of an
+ *					nsboxctl that died does not know the next one's name
  *	check/nsbox.conf, check/nsbox.conf.d/	the configuration as it would be with the draft
  *
  * The draft's bytes are copied into check/, checked there, and that copy, not the draft, is renamed into place:
@@ -28,7 +29,7 @@
 #include <unistd.h>
 
 #define CHECK "check"
-#define DRAFT "draft"
+#define DRAFT "draft.XXXXXX"
 
 struct edit {
 	char folder[PATH_MAX];	 /* where nsbox.conf lies */
@@ -37,7 +38,7 @@ struct edit {
 		[PATH_MAX]; /* the file that is edited, below folder: "nsbox.conf", "nsbox.conf.d/10-x.conf" */
 	char work[PATH_MAX];   /* folder/.nsbox.conf.edit */
 	char check[PATH_MAX];  /* work/check */
-	char draft[PATH_MAX];  /* work/draft/NAME */
+	char draft[PATH_MAX];  /* work/draft.XXXXXX/NAME */
 	char target[PATH_MAX]; /* folder/inside */
 	struct bytes {
 		char *text; /* NULL: there is no file */
@@ -201,14 +202,16 @@ static int copy_drop_ins(const struct edit *edit)
 	return r;
 }
 
-static int fill_work(const struct edit *edit)
+static int fill_work(struct edit *edit)
 {
+	const char *slash = strrchr(edit->inside, '/');
 	char from[PATH_MAX], to[PATH_MAX], drafts[PATH_MAX];
 	int r;
 
 	join(drafts, edit->work, DRAFT);
-	if (mkdir(edit->check, 0700) < 0 || mkdir(drafts, 0700) < 0)
+	if (mkdir(edit->check, 0700) < 0 || !mkdtemp(drafts))
 		return -errno;
+	join(edit->draft, drafts, slash ? slash + 1 : edit->inside);
 	join(from, edit->folder, edit->conf);
 	join(to, edit->check, edit->conf);
 	r = copy_for_check(from, to);
@@ -279,10 +282,10 @@ static bool run_editor(const struct edit *edit)
 	sigaction(SIGQUIT, &quit, NULL);
 	if (pid < 0)
 		complain("the editor could not be started: %s", strerror(errno));
-	else if (WIFSIGNALED(status))
+	else if (WIFSIGNALED(status) || WEXITSTATUS(status) > 128) /* so says the shell of its command */
 		complain(
 			"the editor was ended by signal %d, so its file may be cut off, and is not installed",
-			WTERMSIG(status));
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128);
 	else if (WEXITSTATUS(status) == 127)
 		complain("the editor was not found; set VISUAL or EDITOR");
 	else if (WEXITSTATUS(status) != 0)
@@ -528,7 +531,7 @@ static int name_drop_in(struct edit *edit, const char *name)
 
 static int name_files(struct edit *edit, const char *conf, const char *drop_in)
 {
-	char for_folder[PATH_MAX], for_name[PATH_MAX], work[NAME_MAX + 8], *slash;
+	char for_folder[PATH_MAX], for_name[PATH_MAX], work[NAME_MAX + 8];
 
 	if (snprintf(for_folder, sizeof(for_folder), "%s", conf) >= PATH_MAX ||
 		strlen(conf) > PATH_MAX - 2 * NAME_MAX)
@@ -543,10 +546,6 @@ static int name_files(struct edit *edit, const char *conf, const char *drop_in)
 	join(edit->work, edit->folder, work);
 	join(edit->check, edit->work, CHECK);
 	join(edit->target, edit->folder, edit->inside);
-	slash = strrchr(edit->inside, '/');
-	if (snprintf(edit->draft, sizeof(edit->draft), "%s/" DRAFT "/%s", edit->work,
-		    slash ? slash + 1 : edit->inside) >= PATH_MAX)
-		return -ENAMETOOLONG;
 	return 0;
 }
 

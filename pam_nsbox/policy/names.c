@@ -70,7 +70,8 @@ int names_account(const char *user, struct account *account, struct sentence *wh
 	error = with_buffer(look_up_user, user, &entry, &buf, &found);
 	if (!found && means_unknown(error)) {
 		sentence_set(why,
-			"no user %s is known to this host, so there is no telling what the box should be",
+			"no user %s is known to this host (or its directory does not answer), so there is no "
+			"telling what the box should be",
 			printable(span_of(user), shown));
 		return -ENOENT;
 	}

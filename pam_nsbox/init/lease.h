@@ -45,6 +45,12 @@ enum { LEASE_JOIN = 1, LEASE_STATUS = 2 };
 
 enum box_state { BOX_LIVE = 1, BOX_LINGERING = 2, BOX_STOPPING = 3 };
 
+#define BOX_LIMITS 16 /* RLIM_NLIMITS of Linux */
+
+struct box_limit {
+	uint64_t soft, hard; /* as in struct rlimit64; UINT64_MAX: none */
+};
+
 /* What a box is, told by its maker, kept by nsbox-init, shown by nsboxctl. The strings are cleaned: no
  * control character, quote or backslash that could break a line of the log.
  */
@@ -67,6 +73,9 @@ struct box_record {
 	uint8_t no_new_privileges;
 	uint8_t bounding_set_given;
 	uint8_t reserved;
+	uint32_t n_limits; /* of limits, that are known */
+	uint32_t reserved_2;
+	struct box_limit limits[BOX_LIMITS]; /* by RLIMIT_*: the maker's, as pam_limits set them; nsbox-init sheds its own */
 };
 
 struct lease_request {

@@ -123,11 +123,19 @@ static void find_cgroup(struct visit *visit)
 		complain("note: the box's cgroup, %s, is not joined: %s", its, strerror(errno));
 }
 
+/* The box's maker told its limits. A box that an older module made has those of its nsbox-init. */
 static void read_limits(struct visit *visit)
 {
-	for (int i = 0; i < RLIM_NLIMITS; i++)
-		if (prlimit(visit->box.pid, (enum __rlimit_resource)i, NULL, &visit->limits[i]) < 0)
-			getrlimit((enum __rlimit_resource)i, &visit->limits[i]);
+	const struct box_record *record = &visit->box.record;
+
+	for (unsigned int i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit *limit = &visit->limits[i];
+
+		if (i < record->n_limits && i < BOX_LIMITS)
+			*limit = (struct rlimit){.rlim_cur = record->limits[i].soft, .rlim_max = record->limits[i].hard};
+		else if (prlimit(visit->box.pid, (enum __rlimit_resource)i, NULL, limit) < 0)
+			getrlimit((enum __rlimit_resource)i, limit);
+	}
 }
 
 /* --- inside --- */

@@ -62,6 +62,9 @@ done <<<"$commands"
 columns=$(sed -n '/^These columns/,/^\./p' "$page" | grep -v '^\.' | tr '\n' ' ' | grep -o '[A-Z]\{3,\}' | sort)
 is "$columns" "$(nsboxctl --print-columns | sort)" "nsboxctl(8) has the columns of list"
 is "$(nsboxctl --version)" "nsboxctl $(cat "$REPO/VERSION")" "nsboxctl --version prints VERSION"
+like "$(head -1 "$REPO/packaging/debian/changelog")" "^pam-nsbox \($(cat "$REPO/VERSION")\)" "the Debian package has that version"
+is "$(sed -n 's/^Version: *//p' "$REPO/packaging/rpm/pam_nsbox.spec")" "$(cat "$REPO/VERSION")" "the RPM package has it"
+ok "CHANGELOG.md tells about it" grep -q "^## $(cat "$REPO/VERSION")\$" "$REPO/CHANGELOG.md"
 nsboxctl nothing >"$T/null" 2>&1
 is "$?" 2 "a wrong call exits with 2"
 

@@ -130,7 +130,7 @@ done
 is "$(count_holders)" 1 "one box serves the whole connection"
 is "$(sftp -q "${SSH_OPTIONS[@]}" -o ControlPath="$T/control" -b - -P "$SSH_PORT" "$remote" <<<'pwd' | tail -1)" \
     "Remote working directory: $home" "sftp is a fourth channel"
-is "$(multiplexed 'echo $NSBOX')" "$(head -1 "$T/channel-1" | cut -d' ' -f1)" "a channel that comes later is in the same box"
+is "$(multiplexed 'echo $NSBOX $(readlink /proc/self/ns/pid)')" "$(head -n 1 "$T/channel-1")" "a channel that comes later is in the same box"
 multiplexed -O exit 2>/dev/null
 wait
 nothing_left "a multiplexed connection leaves nothing"

@@ -1,11 +1,11 @@
-/* Runs a command as root of a new user namespace in which every user and group is mapped to itself, with a
- * mount namespace of its own and, where asked, with limits on the number of namespaces.
+/* Runs a command as root of a new user namespace in which every user and group is mapped to itself, with mount, UTS,
+ * IPC and PID namespaces that belong to it, a shared / and, where asked, limits on the number of namespaces.
  *
  *	in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]
  *
  * user.max_pid_namespaces and its like (namespaces(7)) hold for one user namespace. Lowered in here they meet
  * the command alone and end with it; lowered outside they would meet the whole machine, and stay if the test
- * were killed.
+ * were killed. The namespaces of the command itself count: with 1 there can be no other.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,15 +50,19 @@ static int map_everyone(pid_t pid, const char *map)
 	return put(path, text);
 }
 
-/* Two pipes: one says "I am in the new namespace", the other "your map is written". */
-static int enter(char **limits, int inside, int mapped)
+static int wait_for(pid_t pid)
 {
-	char path[128], byte;
+	int status;
 
-	if (unshare(CLONE_NEWUSER) < 0 || write(inside, "", 1) != 1 || read(mapped, &byte, 1) != 1)
-		return -1;
-	if (setgid(0) < 0 || setuid(0) < 0 || unshare(CLONE_NEWNS) < 0)
-		return -1;
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int set_limits(char **limits)
+{
+	char path[128];
+
 	for (; *limits; limits++) {
 		char *value = strchr(*limits, '=');
 
@@ -71,9 +76,38 @@ static int enter(char **limits, int inside, int mapped)
 	return 0;
 }
 
+/* Two pipes: one says "I am in the new namespace", the other "your map is written". */
+static int enter(char **limits, int inside, int mapped)
+{
+	char byte;
+
+	if (unshare(CLONE_NEWUSER) < 0 || write(inside, "", 1) != 1 || read(mapped, &byte, 1) != 1)
+		return -1;
+	if (setgid(0) < 0 || setuid(0) < 0)
+		return -1;
+	if (unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID) < 0)
+		return -1;
+	return set_limits(limits);
+}
+
+/* The first process of the new PID namespace, whose procfs only it can mount. */
+static int run(char **command)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == 0 &&
+			mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
+			execvp(command[0], command);
+		fprintf(stderr, "in-userns: %s: %s\n", command[0], strerror(errno));
+		_exit(127);
+	}
+	return wait_for(pid);
+}
+
 int main(int argc, char **argv)
 {
-	int n_limits = 0, option, status, inside[2], mapped[2];
+	int n_limits = 0, option, inside[2], mapped[2];
 	char *limits[16] = {NULL}, byte;
 	pid_t pid;
 
@@ -91,7 +125,7 @@ int main(int argc, char **argv)
 	if (pid == 0) {
 		close(mapped[1]);
 		if (enter(limits, inside[1], mapped[0]) == 0)
-			execvp(argv[optind], argv + optind);
+			_exit(run(argv + optind));
 		fprintf(stderr, "in-userns: %s\n", strerror(errno));
 		_exit(127);
 	}
@@ -103,9 +137,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "in-userns: %s\n", strerror(errno));
 	}
 	close(mapped[1]);
-	if (waitpid(pid, &status, 0) < 0)
-		return 1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return wait_for(pid);
 usage:
 	fprintf(stderr, "usage: in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]\n");
 	return 2;

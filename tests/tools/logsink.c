@@ -2,7 +2,7 @@
  *
  *	logsink SOCKET FILE
  *
- * Control characters are written as \xNN, so that a test can tell a newline that a sender smuggled into a
+ * Control characters are written as {{NN}}, so that a test can tell a newline that a sender smuggled into a
  * message from the end of the message. The process goes on in the background once the socket takes messages;
  * the caller continues only then.
  */
@@ -46,7 +46,7 @@ static void write_line(FILE *out, const char *text, size_t length)
 		if (c == '\0' && i + 1 == length)
 			break;
 		if (c < ' ' || c == 127)
-			fprintf(out, "\\x%02x", c);
+			fprintf(out, "{{%02x}}", c);
 		else
 			fputc(c, out);
 	}

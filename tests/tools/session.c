@@ -17,6 +17,7 @@
  *	--descriptors N		descriptors that the caller holds open
  *	--block-signals		a signal mask and handlers that are not the default
  *	--state			compare the caller's state before open_session and after close_session
+ *	--end			compare it after pam_end instead
  *
  * What the session does is told on standard error, each line with "session: " in front:
  *	open_session: 0 Success		one for each call, likewise close_session
@@ -53,7 +54,7 @@ struct call {
 	const char *service, *user, *tty, *rhost, *ruser;
 	int flags, open, close, threads, descriptors;
 	long hold;
-	bool account, root, wait_all, exec, block_signals, state;
+	bool account, root, wait_all, exec, block_signals, state, end;
 	char **command;
 };
 
@@ -381,6 +382,7 @@ static int wait_for(pid_t command, bool all)
 	return strangers > 0 ? EXIT_STRANGER : result;
 }
 
+/* Ends the PAM handle too. */
 static int session(pam_handle_t *pam, const struct call *call)
 {
 	int result = 0, opened = 0, code;
@@ -415,6 +417,8 @@ static int session(pam_handle_t *pam, const struct call *call)
 		code = pam_close_session(pam, call->flags);
 		tell("close_session: %d %s", code, pam_strerror(pam, code));
 	}
+	if (call->end)
+		pam_end(pam, PAM_SUCCESS);
 	if (call->state) {
 		char *after = state();
 
@@ -423,6 +427,8 @@ static int session(pam_handle_t *pam, const struct call *call)
 		free(before);
 		free(after);
 	}
+	if (!call->end)
+		pam_end(pam, PAM_SUCCESS);
 	return result;
 }
 
@@ -444,6 +450,7 @@ static const struct option options[] = {
 	{"descriptors", required_argument, NULL, 'd'},
 	{"block-signals", no_argument, NULL, 'b'},
 	{"state", no_argument, NULL, 'D'},
+	{"end", no_argument, NULL, 'E'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -470,6 +477,7 @@ static int parse(int argc, char **argv, struct call *call)
 		case 'd': call->descriptors = atoi(optarg); break;
 		case 'b': call->block_signals = true; break;
 		case 'D': call->state = true; break;
+		case 'E': call->end = true; break;
 		default: return -1;
 		}
 	}
@@ -482,7 +490,7 @@ int main(int argc, char **argv)
 	struct call call = {.service = "session", .open = 1, .close = 1};
 	const struct pam_conv conversation = {converse, NULL};
 	pam_handle_t *pam;
-	int code, result;
+	int code;
 
 	if (parse(argc, argv, &call) < 0) {
 		fprintf(stderr, "usage: session --user NAME [OPTION]... [-- COMMAND [ARGUMENT...]]\n");
@@ -505,7 +513,5 @@ int main(int argc, char **argv)
 		pam_set_item(pam, PAM_RHOST, call.rhost);
 	if (call.ruser)
 		pam_set_item(pam, PAM_RUSER, call.ruser);
-	result = session(pam, &call);
-	pam_end(pam, PAM_SUCCESS);
-	return result;
+	return session(pam, &call);
 }

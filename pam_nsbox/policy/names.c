@@ -171,23 +171,47 @@ static int name_numbers(
 	return 0;
 }
 
+/* Adds the groups of other to the list. */
+static int add_numbers(gid_t **gids, int *n_gids, const gid_t *other, int n_other)
+{
+	gid_t *longer = reallocarray(*gids, (size_t)*n_gids + (size_t)n_other + 1, sizeof(**gids));
+	int own = *n_gids;
+
+	if (!longer)
+		return -ENOMEM;
+	*gids = longer;
+	for (int i = 0; i < n_other; i++) {
+		int at = 0;
+
+		while (at < own && longer[at] != other[i])
+			at++;
+		if (at == own)
+			longer[(*n_gids)++] = other[i];
+	}
+	return 0;
+}
+
 int names_groups(const struct account *account, struct groups *groups, struct sentence *why)
 {
-	AUTO_FREE gid_t *gids = NULL;
-	int n_gids = 0, nameless = 0, r;
+	AUTO_FREE gid_t *gids = NULL, *asked = NULL;
+	int n_gids = 0, n_asked = 0, nameless = 0, r;
 
 	memset(groups, 0, sizeof(*groups));
 	why->text[0] = '\0';
-	r = group_numbers(account, &gids, &n_gids);
-	/* Asked after the list, each service shows whether it could have added to it. */
+	/* Asked before the list: a service that hangs costs its time limit once, and what one said stays said even
+	 * if it is gone when NSS asks it again.
+	 */
+	r = directory_check(account->name, account->gid, &asked, &n_asked, why);
 	if (r == 0)
-		r = directory_check(account->name, account->gid, &gids, &n_gids, why);
+		r = group_numbers(account, &gids, &n_gids);
+	if (r == 0)
+		r = add_numbers(&gids, &n_gids, asked, n_asked);
 	if (r == 0)
 		r = name_numbers(gids, n_gids, groups, &nameless, why);
 	/* A number without a name is usual; but it is also what a directory leaves that has just gone away.
 	 */
 	if (r == 0 && nameless > 0)
-		r = directory_check(account->name, account->gid, &gids, &n_gids, why);
+		r = directory_check(account->name, account->gid, &asked, &n_asked, why);
 	if (r < 0 && !why->text[0])
 		sentence_set(why, "the groups of a user cannot be listed: %s", strerror(-r));
 	return r;

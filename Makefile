@@ -39,7 +39,7 @@ object  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help clean install uninstall demo check tests-tools docs deb rpm matrix
+.PHONY: all help clean install uninstall demo check tests-tools docs deb rpm matrix bench
 
 all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) docs ## build everything
 
@@ -125,7 +125,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/
 
 TEST_MODULES := $(patsubst tests/tools/modules/%.c,$(B)/tests/%.so,$(wildcard tests/tools/modules/*.c))
 
-tests-tools: $(TEST_TOOLS) $(TEST_MODULES) $(UNIT_TESTS) ## build the programs that tests need
+tests-tools: $(B)/tests/faults $(TEST_TOOLS) $(TEST_MODULES) $(UNIT_TESTS) ## build the programs that tests need
 
 $(TEST_TOOLS): $(B)/tests/%: tests/tools/%.c $(B)/flags
 	@mkdir -p $(@D)
@@ -135,10 +135,39 @@ $(TEST_MODULES): $(B)/tests/%.so: tests/tools/modules/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< -lpam
 
+$(B)/tests/faults: tests/faults/faults.c tests/faults/errnos.h $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< -lpam
+
 $(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/fake_nss.*) $(B)/libengine.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Ipam_nsbox -pthread $(LDFLAGS) -o $@ $< \
 		$(if $(shell grep -l fake_nss.h $<),$(wildcard tests/unit/fake_nss.c)) $(B)/libengine.a -lcmocka $(MODULE_LIBS)
+
+# --- fuzzing ---
+
+# libFuzzer's targets, each with its seeds; what it found earlier is kept in build/fuzz. FUZZ_TIME is seconds a target,
+# or FUZZ_RUNS a number of executions.
+FUZZ_TARGETS := config specifiers mounts lease nsboxctl
+FUZZ_TIME    ?= 60
+FUZZ_RUNS    ?= -1
+FUZZ_CC      ?= clang
+FUZZ_FLAGS   := -std=gnu17 -D_GNU_SOURCE -g -O1 -Ipam_nsbox -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	-Wno-macro-redefined -Wno-array-bounds -DNSBOX_VERSION='"$(VERSION)"' -DNSBOX_INIT='"$(LIBEXECDIR)/nsbox-init"' \
+	-DNSBOX_CONF='"$(SYSCONFDIR)/security/nsbox.conf"' -DNSBOX_PAMDIR='"$(PAMDIR)"'
+
+$(addprefix $(B)/fuzz/,$(FUZZ_TARGETS)): $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(ENGINE) $(CTL) $(HEADERS) \
+		pam_nsbox/init/nsbox-init.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(if $(filter lease,$*),,$(ENGINE)) \
+		$(if $(filter nsboxctl,$*),$(filter-out pam_nsbox/nsboxctl/main.c,$(CTL)) $(CTL_LIBS),$(MODULE_LIBS))
+
+fuzz-%: $(B)/fuzz/%
+	@mkdir -p $(B)/fuzz/$*-corpus
+	$< -max_total_time=$(FUZZ_TIME) -runs=$(FUZZ_RUNS) -timeout=10 -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=$(B)/fuzz/$*- $(B)/fuzz/$*-corpus tests/fuzz/seeds/$* $(if $(filter config,$*),tests/policy/conf)
+
+fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS)) ## fuzz every reader, FUZZ_TIME seconds each (needs clang)
 
 # --- installation ---
 
@@ -158,6 +187,21 @@ uninstall: ## remove what install put there, but not the configuration
 	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 	rm -f $(DESTDIR)$(COMPDIR)/nsboxctl
 	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+
+# The module that is measured looks for its own nsbox-init, not for one that is installed.
+BENCH_FLAGS ?=
+bench: $(B)/bench/opener $(B)/bench/floor-init ## measure against the floor and the peers, into tests/bench/results
+	@$(MAKE) --no-print-directory B=$(B)/bench LIBEXECDIR=$(abspath $(B)/bench) all
+	tests/bench/run $(BENCH_FLAGS) $(B)/bench
+
+$(B)/bench/opener: tests/bench/opener.c tests/bench/floor.c tests/bench/floor.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lpam
+
+$(B)/bench/floor-init: tests/bench/floor-init.c
+	@mkdir -p $(@D)
+	$(CC) -Os -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -nostdlib -static \
+		-Wl,-z,noseparate-code -Wl,-z,noexecstack -Wl,--build-id=none -s -o $@ $<
 
 clean: ## remove what was built
 	rm -rf $(B)

@@ -144,9 +144,11 @@ static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *ent
 		session->box = box;
 		snprintf(session->line, sizeof(session->line), "box=\"%s\" %.480s", entry->id, line);
 		snprintf(environment, sizeof(environment), "NSBOX=%s", entry->id);
-		if (pam_putenv(pamh, environment) == PAM_SUCCESS &&
-			pam_set_data(pamh, DATA_NAME, session, free_session) == PAM_SUCCESS)
-			return PAM_SUCCESS;
+		if (pam_putenv(pamh, environment) == PAM_SUCCESS) {
+			if (pam_set_data(pamh, DATA_NAME, session, free_session) == PAM_SUCCESS)
+				return PAM_SUCCESS;
+			pam_putenv(pamh, "NSBOX");
+		}
 	}
 	free(session);
 	box_close(box, &failure);
@@ -179,6 +181,7 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 			"step=keep: PAM could not keep the session's data");
 	if (box_confine(policy, &failure) < 0) {
 		pam_set_data(pamh, DATA_NAME, NULL, NULL);
+		pam_putenv(pamh, "NSBOX");
 		return refuse(pamh, flags, resolution, "opening failed",
 			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
 	}

@@ -253,8 +253,9 @@ struct birth {
 	char *stacks;	  /* the holder's, and above it the intermediate process's */
 	bool is_blocking; /* signals are blocked, and their mask stands below */
 	pid_t intermediate;
-	sigset_t signals; /* the caller's mask before */
-	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common
+	volatile pid_t holder; /* written by the kernel when the intermediate process clones it */
+	sigset_t signals;      /* the caller's mask before */
+	int dumpable; /* the caller's, which a change of the holder's credentials takes from their common
 			     memory */
 };
 
@@ -273,7 +274,7 @@ static int intermediate_main(void *data)
 	struct birth *birth = data;
 	struct inside *inside = &birth->inside;
 	/* A network namespace that is there already is joined by the holder itself. */
-	const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD |
+	const int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD |
 			  (inside->policy->namespaces & ~(inside->policy->netns_path ? CLONE_NEWNET : 0));
 	pid_t parent;
 
@@ -282,7 +283,7 @@ static int intermediate_main(void *data)
 	parent = getppid(); /* 0: the caller makes its children in another PID namespace than its own */
 	if (parent != inside->parent && parent != 0)
 		_exit(1);
-	if (clone(holder_main, birth->stacks + STACK_SIZE, flags, inside) < 0) {
+	if (clone(holder_main, birth->stacks + STACK_SIZE, flags, inside, &birth->holder) < 0) {
 		inside->failure.step = "clone";
 		inside->failure.error = errno;
 	}
@@ -300,8 +301,24 @@ static void kill_registered(int64_t box_key)
 		sys_pidfd_send_signal(holder, SIGKILL, NULL);
 }
 
-/* Ends a holder that failed or did not answer in time; its parent is dead already. One that had asked for it dies with
- * its parent; one that had not, or was nsbox-init already, is killed when it is registered. Its end of the connection
+/* Kills the intermediate process, and the holder before it, which might not have asked to die with its parent yet. While
+ * the parent lives nobody else waits for the holder, so that its number is its own.
+ */
+static void kill_parents(struct birth *birth)
+{
+	cleanup_fd int holder = birth->holder > 0 ? sys_pidfd_open(birth->holder) : -1;
+	siginfo_t ended = {.si_pid = 0};
+
+	waitid(P_PID, (id_t)birth->intermediate, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL);
+	if (holder >= 0 && ended.si_pid == 0)
+		sys_pidfd_send_signal(holder, SIGKILL, NULL);
+	kill(birth->intermediate, SIGKILL);
+	waitpid(birth->intermediate, NULL, __WALL);
+	birth->intermediate = -1;
+}
+
+/* Sees to it that a holder which failed or did not answer in time has ended; its parent is dead already. One that had
+ * become nsbox-init is killed when it is registered. Its end of the connection
  * closes after it left the caller's memory: because it died, or because it became nsbox-init and has answered, which is
  * why it is looked for once more. Returns false if it hangs in a system call that cannot be interrupted, so that it may
  * still come back to the caller's memory.
@@ -351,9 +368,7 @@ static int give_birth(
 		return result;
 	result = live_receive(connection, reply, self);
 	if (result < 0) {
-		kill(birth->intermediate, SIGKILL);
-		waitpid(birth->intermediate, NULL, __WALL);
-		birth->intermediate = -1;
+		kill_parents(birth);
 		if (!end_holder(connection, birth->inside.box_key))
 			birth->stacks = NULL;
 	}
@@ -388,6 +403,7 @@ static int make_hosts(const struct policy *policy, char **text, size_t *size)
 	FILE *stream;
 	char buf[4096], path[PATH_MAX];
 	ssize_t part;
+	int result;
 
 	*text = NULL;
 	*size = 0;
@@ -408,12 +424,15 @@ static int make_hosts(const struct policy *policy, char **text, size_t *size)
 	fprintf(stream, "127.0.1.1\t%s\n", policy->hostname);
 	while ((part = read(fd, buf, sizeof(buf))) > 0)
 		fwrite(buf, 1, (size_t)part, stream);
-	if (fclose(stream) != 0 || part < 0) {
+	result = part < 0 ? -errno : 0;
+	/* Where memory is short fclose(3) may succeed, and leave no text. */
+	if ((fclose(stream) != 0 || !*text) && result == 0)
+		result = -ENOMEM;
+	if (result < 0) {
 		free(*text);
 		*text = NULL;
-		return -ENOMEM;
 	}
-	return 0;
+	return result;
 }
 
 static void fill_record(const struct box_request *request, int64_t scope_key, struct box_record *record)

@@ -1,0 +1,89 @@
+#!/bin/bash
+# Every system call of a login fails once, and every moment is the last of the caller, the intermediate process and the
+# holder: the login is refused, or whole, and nothing is left. SOAK=1 tries every call with every error of its manual
+# page; without it every call fails in one way, and of the rest a part is tried.
+
+# shellcheck source=../lib/login.sh
+. "$(dirname "$0")/../lib/login.sh"
+
+pam_service session
+echo 'session required pam_nsbox.so' >/etc/pam.d/faults
+
+# faults_are_clean CLAIM OPTION... MODE
+faults_are_clean() {
+    local claim=$1
+    shift
+    faults "$@" >"$T/faults" 2>&1
+    local status=$?
+    if [ "$status" -eq 0 ]; then
+        pass "$claim: $(tail -n 1 "$T/faults")"
+    else
+        fail "$claim: $(tail -n 1 "$T/faults")" "$(grep -av '^#' "$T/faults" | cut -c 1-400 | head -n 20)"
+    fi
+}
+
+# most: in the short test one error a call
+if [ -n "$SOAK" ]; then
+    most=()
+    part=()
+else
+    most=(--one-error --every 2)
+    part=(--one-error --every 7)
+fi
+
+configure </dev/null
+faults_are_clean "a login by the built-in policy: every call fails" "${most[@]}" errors
+for role in caller intermediate holder; do
+    faults_are_clean "every moment is the last of the $role" --role "$role" --every "$(rounds 3 1)" kill
+done
+faults_are_clean "every allocation fails" --every "$(rounds 2 1)" memory
+faults_are_clean "every small limit of descriptors" descriptors
+faults_are_clean "every other resource limit is small" limits
+faults_are_clean "the intermediate process is stopped" --role intermediate --every "$(rounds 2 1)" stop
+faults_are_clean "the holder is stopped" --role holder --every "$(rounds 90 5)" stop
+
+# All that a policy can ask for.
+mkdir -p /opt/tool /srv/secret
+configure <<'END'
+[default]
+Namespaces = mount, uts, ipc, pid, net, cgroup
+Propagation = rprivate
+ProtectProc = invisible
+ProcSubset = pid
+PrivateTmp = user
+TemporaryFileSystem = /mnt:size=1M
+BindPaths = /usr:/opt/tool
+BindReadOnlyPaths = /bin:/mnt/x/y
+ReadOnlyPaths = /etc
+ReadWritePaths = /etc/security
+InaccessiblePaths = /srv/secret, -/nothing
+NoExecPaths = /home
+ExecPaths = /usr/bin
+EphemeralPaths = /var/log
+NoNewPrivileges = yes
+CapabilityBoundingSet = CAP_CHOWN
+END
+faults_are_clean "a login by a policy with everything: every call fails" --confined "${part[@]}" errors
+faults_are_clean "every moment of it is the last" --confined --every "$(rounds 11 1)" kill
+
+configure <<'END'
+[default]
+OnError = allow
+END
+faults_are_clean "with OnError=allow, a login is let in as it is" --allow "${part[@]}" errors
+
+# A box that is there.
+configure <<'END'
+[default]
+Scope = user
+Hostname = shared
+END
+box_open alice
+faults_are_clean "a login that joins a box: every call fails" "${most[@]}" errors
+faults_are_clean "every moment of it is the last" --role caller --every "$(rounds 3 1)" kill
+is "$(box_do hostname)" shared "the box that was joined, and left in all these ways, is as it was"
+box_close
+until_ok 5 has_holders 0
+is "$(count_holders)" 0 "then no box is left"
+
+done_testing

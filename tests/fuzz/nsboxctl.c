@@ -1,0 +1,42 @@
+/* Fuzzes nsboxctl's arguments: commands that only look, with any words, one a line. */
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <unistd.h>
+
+#define main nsboxctl_main
+int nsboxctl_main(int argc, char **argv);
+#include "../../pam_nsbox/nsboxctl/main.c"
+#undef main
+
+#define MAX_WORDS 10
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc, (void)argv;
+	if (!freopen("/dev/null", "w", stdout))
+		abort();
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const harmless[] = {"check", "explain", "show", "list", "--help", "help"};
+	char *words[MAX_WORDS + 2] = {strdup("nsboxctl"), NULL};
+	int n_words = 1, status;
+
+	if (size == 0)
+		return 0;
+	words[n_words++] = strdup(harmless[data[0] % (sizeof(harmless) / sizeof(*harmless))]);
+	data++, size--;
+	while (size > 0 && n_words < MAX_WORDS)
+		words[n_words++] = fuzz_line(&data, &size);
+	optind = 0; /* getopt_long(3), glibc: begin anew */
+	status = nsboxctl_main(n_words, words);
+	FUZZ_ASSERT(status >= 0 && status <= 2);
+	/* getopt_long(3) puts them in another order, and loses none. */
+	for (int i = 0; i < n_words; i++)
+		free(words[i]);
+	return 0;
+}

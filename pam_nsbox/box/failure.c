@@ -102,6 +102,12 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 		snprintf(buf, size, "it holds as many sessions as it can; end some, or use Scope=login");
 	else if (strcmp(step, "paths") == 0 && failure->error == ENOENT)
 		snprintf(buf, size, "it does not exist; a leading \"-\" makes it optional");
+	else if (strcmp(step, "paths") == 0 && (failure->error == ENOTDIR || failure->error == EISDIR))
+		snprintf(buf, size, "only a folder can lie on a folder, and only another file on a file");
+	else if (strcmp(step, "paths") == 0 && failure->error == ESTALE)
+		snprintf(buf, size, "another has taken its place meanwhile");
+	else if (strcmp(step, "paths") == 0 && failure->error == EBUSY)
+		snprintf(buf, size, "the root of everything cannot be replaced; name the folders in it");
 	else if (strcmp(step, "paths") == 0 && failure->error == ELOOP)
 		snprintf(buf, size,
 			"a symbolic link lies where others than root can write; name the real path");

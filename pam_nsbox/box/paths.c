@@ -859,6 +859,20 @@ static int remount_one(const struct mount_entry *entry, void *data)
 	return result == -EINVAL ? 0 : result; /* no mount's top: it is covered */
 }
 
+/* Where a mount lies, as the table of mounts says it: a rule's path may lead there by symbolic links. */
+static int name_of(const struct applied *applied, int mount, char *buf, size_t size)
+{
+	char name[32];
+	ssize_t length;
+
+	snprintf(name, sizeof(name), "%sself/fd/%d", applied->proc >= 0 ? "" : "/proc/", mount);
+	length = readlinkat(applied->proc >= 0 ? applied->proc : AT_FDCWD, name, buf, size);
+	if (length < 0 || (size_t)length == size)
+		return length < 0 ? -errno : -ENAMETOOLONG;
+	buf[length] = '\0';
+	return 0;
+}
+
 static int set_attributes(const struct applied *applied, const struct path_node *node)
 {
 	struct nsbox_mount_attr attr = {
@@ -870,6 +884,7 @@ static int set_attributes(const struct applied *applied, const struct path_node 
 		.path = node->path,
 		.flags = (node->read_only ? MS_RDONLY : 0U) | (node->no_exec ? MS_NOEXEC : 0U),
 	};
+	char path[PATH_MAX];
 	int result;
 
 	if (attr.attr_set == 0)
@@ -880,6 +895,12 @@ static int set_attributes(const struct applied *applied, const struct path_node 
 		result = sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr);
 	if (result != -ENOSYS)
 		return result;
+	if (node->mount >= 0) {
+		result = name_of(applied, node->mount, path, sizeof(path));
+		if (result < 0)
+			return result;
+		remount.path = path;
+	}
 	result = mounts_each(applied->proc, remount_one, &remount);
 	if (fchdir(applied->store) < 0)
 		return -errno;
@@ -916,6 +937,9 @@ static int place(const struct path_node *node)
 		return -ESTALE;
 	result = sys_move_mount(
 		node->mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	/* move_mount(2) does not tell what it finds invalid. */
+	if (result == -EINVAL && is_folder(node->mount) != is_folder(target))
+		result = is_folder(target) ? -EISDIR : -ENOTDIR;
 	return result < 0 ? result : 1;
 }
 

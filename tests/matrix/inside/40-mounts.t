@@ -71,7 +71,7 @@ until_ok $((10 * SLOW)) nothing_left
 # --- what the user mounts ---
 
 session_open alice
-if text=$(session_do 'mkdir -p ~/a ~/b && echo x >~/a/x && bindfs ~/a ~/b && cat ~/b/x && grep " $HOME/b " /proc/self/mountinfo'); then
+if text=$(session_do 'mkdir -p ~/a ~/b && echo x >~/a/x && bindfs --no-allow-other ~/a ~/b && cat ~/b/x && grep " $HOME/b " /proc/self/mountinfo'); then
     pass "a user mounts a FUSE file system inside"
 else
     fail "a user mounts a FUSE file system inside" "$text" "$(session_do 'ls -l /dev/fuse $(which fusermount3); grep Cap /proc/self/status')"

@@ -363,9 +363,13 @@ static uint64_t hash(struct span name)
 	return value;
 }
 
-/* [default] is one section however it is written; policies' names keep their case. */
+/* [default] is one section however it is written; policies' names keep their case. A header that is neither says
+ * nothing about the policy whose name it may have.
+ */
 static bool same_section(const struct section *a, const struct section *b)
 {
+	if (a->unknown != b->unknown)
+		return false;
 	if (a->is_default || b->is_default)
 		return a->is_default && b->is_default;
 	return a->name.length == b->name.length && memcmp(a->name.at, b->name.at, a->name.length) == 0;

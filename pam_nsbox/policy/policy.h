@@ -105,7 +105,9 @@ enum verdict {
 
 struct resolution {
 	enum verdict verdict;
-	enum on_error on_error; /* what a refusal means; ON_ERROR_DENY where nothing can be trusted */
+	enum on_error
+		on_error; /* what a refusal means, of this or of a box that cannot be made; ON_ERROR_DENY
+				   where nothing can be trusted, ON_ERROR_ALLOW for uid 0 */
 	struct account account;
 	struct policy policy;
 	char problem[512]; /* VERDICT_REFUSE: one sentence with file and line, for the log */

@@ -203,8 +203,6 @@ static int decide(struct match *match, const struct caller *caller, struct setti
 	} else if (caller) {
 		resolution->policy.namespaces &= ~caller->without;
 		resolution->policy.reason = strdup(caller->reason);
-		if (resolution->policy.namespaces == 0)
-			leave_alone(resolution, caller->reason);
 	}
 	return 0;
 }
@@ -231,8 +229,12 @@ void policy_decide(const struct config *config, const struct login *login, struc
 	} else if (decide(&all->match, caller, &all->settings, resolution, &why) < 0) {
 		refuse(resolution, &why);
 	}
-	if (resolution->verdict == VERDICT_REFUSE && is_root(&all->match))
-		leave_alone(resolution, resolution->problem);
+	if (is_root(&all->match)) {
+		/* Nor by a box that then cannot be made. */
+		resolution->on_error = ON_ERROR_ALLOW;
+		if (resolution->verdict == VERDICT_REFUSE)
+			leave_alone(resolution, resolution->problem);
+	}
 	/* For the log, if it did not come to a policy. */
 	if (!resolution->policy.name)
 		resolution->policy.name = strdup("none");

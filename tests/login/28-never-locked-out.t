@@ -69,6 +69,18 @@ mv /usr/local/libexec/nsbox/nsbox-init "$T/nsbox-init"
 as_root_with "a syntax error, and nsbox-init missing"
 mv "$T/nsbox-init" /usr/local/libexec/nsbox/nsbox-init
 
+# Even a policy that names root: its box may be impossible to make.
+for line in 'ReadOnlyPaths = /no/such/folder' 'BindPaths = /no/such/folder:/mnt' 'NetworkNamespacePath = /no/such/netns' \
+    'Scope = nonsense'; do
+    configure <<END
+[policy zero]
+Users = root, alice
+OnError = deny
+$line
+END
+    as_root_with "a policy that names root with $line"
+done
+
 # --- One policy's mistake is one policy's ---
 
 # mistakes: one line each, as it would stand in alice's policy

@@ -426,8 +426,10 @@ static int is_broken_file(const struct dirent *entry)
 	       stat(entry->d_name, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* The corpus, as one test a file; messages name files as they stand in the folder. */
-static int run_corpus(void)
+/* The corpus, as one test a file, and further tests behind it: one group, for TAP has one plan. Messages name files as
+ * they stand in the folder.
+ */
+static int run_corpus(const struct CMUnitTest *further, size_t n_further)
 {
 	struct dirent **entries;
 	struct CMUnitTest *tests;
@@ -438,13 +440,15 @@ static int run_corpus(void)
 		return 1;
 	}
 	count = scandir(".", &entries, is_broken_file, by_name);
-	tests = calloc(count > 0 ? (size_t)count : 1, sizeof(*tests));
+	tests = calloc((count > 0 ? (size_t)count : 1) + n_further, sizeof(*tests));
 	if (count < 60 || !tests)
 		return 1;
 	for (int i = 0; i < count; i++)
 		tests[i] = (struct CMUnitTest){
 			entries[i]->d_name, check_broken_file, NULL, NULL, entries[i]->d_name};
-	failed = _cmocka_run_group_tests("broken files", tests, (size_t)count, NULL, NULL);
+	if (n_further > 0)
+		memcpy(tests + count, further, n_further * sizeof(*tests));
+	failed = _cmocka_run_group_tests("files", tests, (size_t)count + n_further, NULL, NULL);
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
 	free(entries);
@@ -485,12 +489,13 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	fake_nss_folder = absolute;
-	failed = run_corpus();
 	if (geteuid() == 0 && mkdtemp(folder)) {
 		snprintf(conf, sizeof(conf), "%s/nsbox.conf", folder);
-		failed |= cmocka_run_group_tests_name("hostile files", hostile, NULL, NULL);
+		failed = run_corpus(hostile, sizeof(hostile) / sizeof(*hostile));
 		snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 		failed |= system(command) != 0;
+	} else {
+		failed = run_corpus(NULL, 0);
 	}
 	free(absolute);
 	return failed ? 1 : 0;

@@ -180,24 +180,57 @@ static int change_directory(const char *path)
 	return result;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b)
+/* A folder, and the mount by which it is seen: the same folder may lie at many places. */
+struct place {
+	dev_t device;
+	ino_t inode;
+	uint64_t mount; /* 0 before Linux 5.8 */
+};
+
+static int place_of(int dir, const char *path, struct place *place)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+	struct stat st;
+
+	memset(place, 0, sizeof(*place));
+	if (fstatat(dir, path, &st, AT_EMPTY_PATH) < 0)
+		return -errno;
+	place->device = st.st_dev;
+	place->inode = st.st_ino;
+#ifdef STATX_MNT_ID
+	struct statx more;
+
+	if (statx(dir, path, AT_EMPTY_PATH, STATX_MNT_ID, &more) == 0 && (more.stx_mask & STATX_MNT_ID))
+		place->mount = more.stx_mnt_id;
+#endif
+	return 0;
 }
 
-/* setns(2) puts the process at the root of the mount namespace, which is not where a caller in a chroot was.
- */
-static int check_root(struct box *box, const struct stat *before, int root, struct box_failure *failure)
+static int restore_directory(const struct box *box)
 {
-	struct box_failure ignored;
-	struct stat after;
-	int result = stat("/", &after) < 0 ? -errno : 0;
+	return box->directory >= 0 && fchdir(box->directory) < 0 ? -errno : 0;
+}
 
-	if (result == 0 && is_same_file(before, &after))
+/* setns(2) puts the process at the root of a mount namespace, which is not where a caller in a chroot was, who would be
+ * out of it after the session. So it is tried with the caller's own namespace first.
+ */
+static int check_root(const struct box *box, int root, struct box_failure *failure)
+{
+	struct place before, after;
+	int own = -1, result;
+
+	for (size_t i = 0; i < n_namespace_kinds; i++)
+		if (namespace_kinds[i].flag == CLONE_NEWNS)
+			own = box->way_back[i];
+	result = place_of(root, "", &before);
+	if (result == 0 && setns(own, CLONE_NEWNS) < 0)
+		return fail(failure, "enter", "/", -errno);
+	if (result == 0)
+		result = place_of(AT_FDCWD, "/", &after);
+	if (result == 0 && before.device == after.device && before.inode == after.inode &&
+		before.mount == after.mount)
 		return 0;
 	fail(failure, "root", "the caller runs in a chroot", result < 0 ? result : -EXDEV);
-	go_back(box, &ignored);
-	if (fchdir(root) < 0 || chroot(".") < 0 || (box->directory >= 0 && fchdir(box->directory) < 0))
+	if (fchdir(root) < 0 || chroot(".") < 0 || restore_directory(box) < 0)
 		fail(failure, "root", "the caller's root could not be restored", -errno);
 	return -EXDEV;
 }
@@ -210,19 +243,22 @@ static int enter(struct box *box, int namespaces, const char *directory, struct 
 	bool with_mounts = (namespaces & CLONE_NEWNS) != 0;
 	cleanup_fd int root = with_mounts ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct box_failure ignored;
-	struct stat before;
-	int result;
+	int result = 0;
 
-	if (with_mounts && (root < 0 || fstat(root, &before) < 0 || unshare(CLONE_FS) < 0))
+	if (with_mounts && (root < 0 || unshare(CLONE_FS) < 0))
 		return fail(failure, "enter", "/", -errno);
-	if (setns(box->self, namespaces) < 0)
-		return fail(failure, "enter", "", -errno);
-	box->namespaces = namespaces;
-	if (!with_mounts)
-		return 0;
-	result = check_root(box, &before, root, failure);
-	if (result < 0 || strcmp(directory, "/") == 0)
+	if (with_mounts)
+		result = check_root(box, root, failure);
+	if (result < 0)
 		return result;
+	if (setns(box->self, namespaces) < 0) {
+		fail(failure, "enter", "", -errno);
+		restore_directory(box);
+		return -failure->error;
+	}
+	box->namespaces = namespaces;
+	if (!with_mounts || strcmp(directory, "/") == 0)
+		return 0;
 	result = change_directory(directory);
 	if (result < 0) {
 		fail(failure, "directory", directory, result);

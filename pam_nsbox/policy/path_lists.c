@@ -39,6 +39,19 @@ static int begin_rule(
 	return 0;
 }
 
+/* Gives a rule its path. Attributes of the root of everything can be set; it cannot be replaced. */
+static int place_rule(struct span template, struct reading *reading, struct path_rule *rule)
+{
+	int r = new_path(template, reading, &rule->path);
+
+	if (r == 0 && strcmp(rule->path, "/") == 0 &&
+		(rule->kind == PATH_INACCESSIBLE || rule->kind == PATH_EPHEMERAL ||
+			rule->kind == PATH_TEMPORARY || rule->kind == PATH_BIND ||
+			rule->kind == PATH_BIND_READ_ONLY))
+		return sentence_set(&reading->why, "/ itself cannot be replaced; name the folders in it");
+	return r;
+}
+
 int parse_paths(const struct key *key, const char *text, struct reading *reading)
 {
 	struct span rest = span_of(text), item = {NULL, 0};
@@ -52,7 +65,7 @@ int parse_paths(const struct key *key, const char *text, struct reading *reading
 				printable(item, shown));
 		r = begin_rule(key, &item, reading, &rule);
 		if (r == 0)
-			r = new_path(item, reading, &rule->path);
+			r = place_rule(item, reading, rule);
 		if (r < 0)
 			return r;
 	}
@@ -83,7 +96,7 @@ int parse_binds(const struct key *key, const char *text, struct reading *reading
 				&reading->why, "%s is neither rbind nor norbind", printable(option, shown));
 		r = new_path(source, reading, &rule->source);
 		if (r == 0)
-			r = new_path(destination, reading, &rule->path);
+			r = place_rule(destination, reading, rule);
 		if (r < 0)
 			return r;
 	}
@@ -156,7 +169,7 @@ int parse_temporary(const struct key *key, const char *text, struct reading *rea
 		if (r < 0)
 			return r;
 		span_next(&item, ":", &path);
-		r = new_path(path.at ? path : item, reading, &rule->path);
+		r = place_rule(path.at ? path : item, reading, rule);
 		if (r == 0 && path.at && item.at)
 			r = add_option(rule, span_trim(item), reading);
 	}

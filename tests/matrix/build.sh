@@ -27,12 +27,12 @@ build_package() {
         in_root "$work/root" bash -euc '
             cd /build/tree
             cp -r packaging/debian debian
-            nice dpkg-buildpackage -b -us -uc
+            dpkg-buildpackage -b -us -uc
             mv ../*.deb ../out'
     else
         in_root "$work/root" bash -euc '
             cd /build/tree
-            nice make -j2 PREFIX=/usr SYSCONFDIR=/etc
+            make -j2 PREFIX=/usr SYSCONFDIR=/etc
             make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/build/tree/pkg
             mkdir pkg/DEBIAN
             printf "%s\n" "Package: libpam-nsbox" "Version: $(cat VERSION)" "Architecture: amd64" \

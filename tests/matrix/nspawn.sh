@@ -13,7 +13,6 @@ run_nspawn() {
     : >"$out/console"
     echo /matrix/shared/tap >"$root/matrix/out"
     mkdir -p "$root/matrix/shared"
-    # shellcheck disable=SC2016 # expanded inside
     unshare --mount --propagation private bash -euc '
         root=$1 out=$2 seconds=$3
         if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then

@@ -1,5 +1,4 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # read by roots.sh
 # What the systems are made of. The layers in the cache are named by the digest of this file.
 
 # What an application of the matrix needs, in the system as it ships. libiniparser has another name with every
@@ -15,6 +14,9 @@ BUILD_PACKAGES=(build-essential debhelper musl-tools libpam0g-dev libiniparser-d
     libjansson-dev pkg-config)
 
 VM_PACKAGES=(linux-image-amd64 initramfs-tools)
+
+# The policy's package labels nothing and enforces nothing until the system is told to.
+SELINUX_PACKAGES=(selinux-policy-default selinux-basics policycoreutils selinux-utils)
 
 # The documentation would be a third of it all.
 DPKG_OPTIONS=(--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*'

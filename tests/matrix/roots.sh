@@ -4,6 +4,7 @@
 #   CACHE/SYSTEM-DIGEST/base    made by mmdebstrap: the system with the applications of the matrix
 #   CACHE/SYSTEM-DIGEST/build   over it: what the package's build needs
 #   CACHE/SYSTEM-DIGEST/vm      over it: the system's kernel and its initial RAM disk
+#   CACHE/SYSTEM-DIGEST/selinux over that: SELinux with the system's policy
 #
 # DIGEST is of recipe.sh: with another recipe the layers are made anew. A layer that is not whole has another name.
 
@@ -57,7 +58,6 @@ make_base() {
     mmdebstrap --quiet --variant=minbase --include="${BASE_PACKAGES[*]}" "${DPKG_OPTIONS[@]}" \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
         "$suite" "$folder/base.new"
-    # shellcheck disable=SC2016 # expanded inside
     in_root "$folder/base.new" bash -c '
         apt-get -qq -o Acquire::Check-Valid-Until=false update
         mkdir -p /opt/extracted && cd /tmp
@@ -70,15 +70,17 @@ make_base() {
     mv "$folder/base.new" "$folder/base"
 }
 
-# make_layer FOLDER NAME COMMAND...: what the command changes in the base becomes a layer
+# make_layer FOLDER NAME LOWER COMMAND...: what the command changes in the lower layers becomes a layer. LOWER is a list
+# in one word, the uppermost first.
 make_layer() {
-    local folder=$1 name=$2
-    shift 2
+    local folder=$1 name=$2 lower=$3
+    shift 3
     rm -rf "$folder/$name.new"
     mkdir -p "$folder/$name.new"
     (
         set -e
-        mount_layers "$folder/mnt.$name" "$folder/$name.new" "$folder/base"
+        # shellcheck disable=SC2086 # several
+        mount_layers "$folder/mnt.$name" "$folder/$name.new" $lower
         trap 'umount "$folder/mnt.$name" && rmdir "$folder/mnt.$name"' EXIT
         in_root "$folder/mnt.$name" "$@"
     ) || return 1
@@ -100,8 +102,9 @@ prepare_system() {
     for layer; do
         [ ! -d "$folder/$layer" ] || continue
         case $layer in
-        build) make_layer "$folder" build bash -euc "$(install_packages "${BUILD_PACKAGES[@]}")" ;;
-        vm) make_layer "$folder" vm bash -euc "$(vm_commands)" ;;
+        build) make_layer "$folder" build "$folder/base" bash -euc "$(install_packages "${BUILD_PACKAGES[@]}")" ;;
+        vm) make_layer "$folder" vm "$folder/base" bash -euc "$(vm_commands)" ;;
+        selinux) make_layer "$folder" selinux "$folder/vm $folder/base" bash -euc "$(install_packages "${SELINUX_PACKAGES[@]}")" ;;
         esac || return 1
     done
     exec 5>&-

@@ -11,8 +11,8 @@ echo "$1 $(readlink /proc/self/ns/pid) $(readlink /proc/self/ns/mnt) $(</proc/1/
 exec su alice -c "nest $(($1 + 1))" 2>>/var/lib/probe/nest.err
 END
 chmod 755 /usr/local/bin/nest
-: >$PROBES/nest
-: >$PROBES/nest.err
+: >"$PROBES/nest"
+: >"$PROBES/nest".err
 chmod 666 $PROBES/nest $PROBES/nest.err
 log_here
 timeout $((60 * SLOW)) su alice -c 'nest 1' >"$T/out" 2>&1

@@ -90,7 +90,7 @@ END
     after=$(xargs -n 1 ps -o pid= -p <"$T/pids" | wc -l)
     echo "$pid_max" >"$T/proc/sys/kernel/pid_max"
     is "$before $after" "250 250" "$claim"
-    kill $(cat "$T/pids") "$parent"
+    xargs kill "$parent" <"$T/pids"
 else
     skip "$claim" "kernel.pid_max cannot be lowered here: numbers up to $busy are in use"
 fi

@@ -132,6 +132,11 @@ for file in conf/examples/*.conf conf/recipes/guest.conf; do
     is "$(block "$file")" "$(cat "$file")" "README shows $file as it is"
 done
 
+is "$(block bars)" "$(sed -n '/^bars/,/^$/p' tests/bench/results/results.txt)" "README shows the bars of the last measurement"
+is "$(grep -o 'about [0-9]* KiB of the machine' README.md | tr -dc 0-9)" \
+    "$(sed -n 's/.*of the machine for each of .* boxes: \([0-9]*\) KiB.*/\1/p' tests/bench/results/results.txt)" \
+    "README has the memory of the last measurement"
+
 while read -r link; do
     ok "README's link leads somewhere: $link" test -e "${link%%#*}"
 done < <(grep -o '](\([^)]*\))' README.md | sed 's/^](//; s/)$//' | grep -v '^http' | sort -u)

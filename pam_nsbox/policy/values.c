@@ -101,14 +101,15 @@ int parse_capabilities(const struct key *key, const char *text, struct reading *
 	while (span_next(&rest, ",", &item)) {
 		cap_value_t capability;
 
-		/* libcap knows the names of the kernel's newest capabilities, and takes numbers, which are
-		 * not names; so the prefix is asked for here.
+		/* libcap knows the names of the kernel's newest capabilities. It takes numbers, too, which are
+		 * not names, and ignores what follows a name, such as a second one without a comma between.
 		 */
 		if (span_copy(item, name, sizeof(name)) < 0 || strncasecmp(name, "cap_", 4) != 0)
 			return sentence_set(&reading->why, "%s is no capability", printable(item, shown));
 		for (char *c = name; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
-		if (cap_from_name(name, &capability) < 0 || capability < 0 || capability > 63)
+		if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0' ||
+			cap_from_name(name, &capability) < 0 || capability < 0 || capability > 63)
 			return sentence_set(&reading->why, "%s is no capability", printable(item, shown));
 		set |= UINT64_C(1) << capability;
 	}

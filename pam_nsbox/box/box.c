@@ -127,14 +127,14 @@ static int save_way_back(struct box *box, int namespaces, const char *directory,
 	char path[64];
 
 	for (size_t i = 0; i < n_namespace_kinds; i++) {
-		if (!(namespaces & namespace_kinds[i].flag))
+		if (!(namespaces & namespace_kinds[i].flag) || box->way_back[i] >= 0)
 			continue;
 		snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", namespace_kinds[i].proc);
 		box->way_back[i] = raise_fd(open(path, O_RDONLY | O_CLOEXEC));
 		if (box->way_back[i] < 0)
 			return fail(failure, "save", path, -errno);
 	}
-	if ((namespaces & CLONE_NEWNS) && strcmp(directory, "/") != 0) {
+	if ((namespaces & CLONE_NEWNS) && box->directory < 0 && strcmp(directory, "/") != 0) {
 		box->directory = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 		if (box->directory < 0)
 			return fail(failure, "save", directory, -errno);
@@ -376,9 +376,10 @@ static bool end_holder(int connection, int64_t box_key)
  * Signals are blocked, in the caller too, until end_birth(): a handler of the caller's would run in the
  * holder, on the caller's memory. holders_end is closed in any case.
  */
-static int give_birth(
-	struct birth *birth, int connection, int holders_end, struct lease_reply *reply, int *self)
+static int give_birth(struct birth *birth, int connection, int holders_end, struct lease_reply *reply,
+	struct box *box, const char *directory)
 {
+	struct box_failure ignored;
 	sigset_t all;
 	int result;
 
@@ -402,7 +403,9 @@ static int give_birth(
 	close(holders_end); /* so that the holder's end is the last, and its closing can be seen */
 	if (result < 0)
 		return result;
-	result = live_receive(connection, reply, self);
+	/* While the kernel makes the namespaces. What fails now fails again when it is needed, and is told of then. */
+	save_way_back(box, birth->inside.policy->namespaces, directory, &ignored);
+	result = live_receive(connection, reply, &box->self);
 	if (result < 0) {
 		kill_parents(birth);
 		if (!end_holder(connection, birth->inside.box_key))
@@ -546,8 +549,8 @@ static int create(struct opening *opening, struct box_failure *failure)
 		/* Sent before there is anybody to receive it: nsbox-init finds its first request waiting. */
 		result = live_send(ends[0], &opening->lease, opening->lease_holder);
 		if (result == 0)
-			result = give_birth(
-				&opening->birth, ends[0], ends[1], &opening->reply, &opening->box->self);
+			result = give_birth(&opening->birth, ends[0], ends[1], &opening->reply, opening->box,
+				opening->directory);
 		else
 			close(ends[1]);
 		if (result < 0)

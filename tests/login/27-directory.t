@@ -82,8 +82,7 @@ is "$(nsboxctl explain lena --service session --json | grep -c '"Domain Users"')
 
 # away HOW SECONDS USER...: what becomes of logins then; each in its time, and none in a box
 away() {
-    local how=$1 limit=$2 user start elapsed pid
-    local -A before=()
+    local how=$1 limit=$2 user start elapsed
     shift 2
     for user; do
         start=$(milliseconds)
@@ -96,7 +95,6 @@ away() {
         logged "refused.*user=\"$user\".*no policy: .*(ldap|nsswitch|directory|no user)" "$how: ... and the log says why"
         is "$(count_holders)" 0 "$how: ... and no box was made"
     done
-    start=$(milliseconds)
     is "$(session --user root -- echo in 2>/dev/null 3>&-)" in "$how: root gets in"
     is "$(hostname_of bob)" local "$how: a policy that needs no groups decides as ever"
 }

@@ -331,7 +331,7 @@ static void look_inside(void)
 	int status;
 
 	if (pid == 0) {
-		for (int i = 0; i < 100; i++) {
+		for (int i = 0; i < 2000; i++) {
 			put_inside(&shared->inside);
 			if (!strstr(shared->inside.text, " /proc/old-"))
 				break;
@@ -733,7 +733,7 @@ static bool is_lease_kept(const struct fault *fault)
 	long number = fault->action == DO_FAIL ? recorded[fault->role][fault->index] : -1;
 
 	return fault->resource == RLIMIT_SIGPENDING ||
-	       (fault->role == CALLER && number == SYS_pidfd_send_signal) ||
+	       (fault->role == CALLER && (number == SYS_pidfd_send_signal || number == SYS_recvmsg)) ||
 	       (fault->role == HOLDER && (number == SYS_epoll_ctl || number == SYS_read));
 }
 

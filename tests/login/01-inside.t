@@ -73,7 +73,7 @@ declare -A own=(
 
 snapshot
 for door in su sshd login pamtester; do
-    rm -f "$T/out/view"
+    rm -f "$T/out"/*
     "door_$door" </dev/null >"$T/door" 2>&1 &
     job=$!
     if ! wait_for_text "$T/out/view" '^end$' || ! until_ok 5 sleeper >/dev/null; then

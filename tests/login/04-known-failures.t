@@ -50,7 +50,7 @@ is "$after" 0 "without the module: /proc of the host shows no PID directory afte
 ok "the experiment did not reach this machine's /proc" test -d /proc/self
 
 snapshot
-numbers=$(echo /proc/[0-9]* | wc -w)
+numbers=(/proc/[0-9]*)
 box_open root
 isnt "$(box_do 'readlink /proc/self/ns/net')" "$(readlink /proc/self/ns/net)" \
     "with the module: the login has the network namespace that the program set out to make"
@@ -60,7 +60,8 @@ ok "with the module: it can mount a procfs again" box_do 'mount -t proc proc /pr
 ok "/proc of the host is whole meanwhile" test -d "/proc/$$"
 box_close
 until_ok 3 has_holders 0
-is "$(echo /proc/[0-9]* | wc -w)" "$numbers" "with the module: /proc of the host shows all its processes after the end"
+numbers_after=(/proc/[0-9]*)
+is "${numbers_after[*]}" "${numbers[*]}" "with the module: /proc of the host shows all its processes after the end"
 is "$(cat /proc/1/comm)" reaper "with the module: and its own PID 1"
 nothing_left "with the module: nothing is left of the container"
 

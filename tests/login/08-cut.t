@@ -45,7 +45,7 @@ hang_up() {
 }
 
 answered() {
-    wait_for_text "$T/screen-$1" "answer-$1-42" 20
+    wait_for_text "$T/screen-$1" "answer-$1-42" 60
 }
 
 monitors() {
@@ -122,7 +122,7 @@ for way in client silence caller; do
     rm -f "$home"/*tid* "$home"/*-started
     # First without the stubborn one: what goes when it is asked keeps nobody waiting.
     terminal 1 'nohup sleep 4701 >/dev/null 2>&1 &'
-    answered 1
+    ok "${cut[$way]}: a shell is at work" answered 1
     ok "${cut[$way]}: a nohup job is at work" until_ok 5 alive 'sleep 4701'
     cut_off 1
     until_ok 20 not alive 'sleep 4701'
@@ -133,12 +133,12 @@ for way in client silence caller; do
 
     terminal 2 "nohup $T/stubborn >/dev/null 2>&1 &" "nohup $T/tidy >/dev/null 2>&1 &"
     answered 2
-    until_ok 5 test -e "$home/stubborn-started" -a -e "$home/tidy-started"
+    ok "${cut[$way]}: stubborn and tidy jobs are at work" until_ok 20 test -e "$home/stubborn-started" -a -e "$home/tidy-started"
     cut_off 2
     until_ok 20 not alive "$T/stubborn"
     taken=$(($(milliseconds) - start))
     at_least "$taken" $((stop * 1000 - 300)) "${cut[$way]}: a job that ignores every signal gets TimeoutStopSec"
-    at_most "$taken" $((stop * 1000 + 2000)) "${cut[$way]}: and no more"
+    at_most "$taken" $((stop * 1000 + 2000)) "${cut[$way]}: and no more" || diag "$(log)"
     is "$(cat "$home/tidied" 2>/dev/null)" tidied "${cut[$way]}: a job that puts something in order has the time for it"
     hang_up
     nothing_left "${cut[$way]}: nothing is left of stubborn jobs"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Two hundred logins at once through sshd: all succeed, each in a box of its own, and nothing is left.
+# Runs alone: it takes all of two processors.
 
 # shellcheck source=../lib/login.sh
 . "$(dirname "$0")/../lib/login.sh"

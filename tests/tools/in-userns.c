@@ -1,5 +1,5 @@
 /* Runs a command as root of a new user namespace in which every user and group is mapped to itself, with mount, UTS,
- * IPC and PID namespaces that belong to it, a shared / and, where asked, limits on the number of namespaces.
+ * IPC and PID namespaces that belong to it and, where asked, limits on the number of namespaces.
  *
  *	in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]
  *
@@ -96,8 +96,7 @@ static int run(char **command)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == 0 &&
-			mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
+		if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
 			execvp(command[0], command);
 		fprintf(stderr, "in-userns: %s: %s\n", command[0], strerror(errno));
 		_exit(127);

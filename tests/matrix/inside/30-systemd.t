@@ -24,6 +24,8 @@ scope_gone() {
     [ "$(systemctl show -p ActiveState --value "$1")" = inactive ]
 }
 
+# An earlier session's service manager stays for ten seconds.
+until_ok $((40 * SLOW)) test ! -e "/run/user/$(id -u alice)"
 log_here
 session_open alice
 session=$(login_session)

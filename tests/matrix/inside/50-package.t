@@ -30,7 +30,7 @@ else
 fi
 ok "a box lives on when the package is upgraded" lives
 begin upgraded
-ssh_as alice probe upgraded
+ssh_as alice /usr/local/bin/probe upgraded
 is "$(fact upgraded init)" nsbox-init "... a login afterwards gets a box of the new version"
 ok "a box closes cleanly after an upgrade" closes
 ok "... and says in the log that it ended" until_ok 5 log_has 'stopped '
@@ -50,7 +50,7 @@ else
 fi
 ok "a box lives on when the package is removed" lives
 begin removed
-ssh_as alice probe removed
+ssh_as alice /usr/local/bin/probe removed
 is "$(fact removed init)" systemd "... a login afterwards is one without a box"
 ok "a box closes cleanly after the removal" closes
 dpkg -i "$package" >"$T/out" 2>&1

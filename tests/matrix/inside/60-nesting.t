@@ -8,14 +8,14 @@ cat >/usr/local/bin/nest <<'END'
 #!/bin/bash
 # nest N: writes down how deep it is, and goes one deeper
 echo "$1 $(readlink /proc/self/ns/pid) $(readlink /proc/self/ns/mnt) $(</proc/1/comm)" >>/var/lib/probe/nest
-exec su alice -c "nest $(($1 + 1))" 2>>/var/lib/probe/nest.err
+exec su alice -c "/usr/local/bin/nest $(($1 + 1))" 2>>/var/lib/probe/nest.err
 END
 chmod 755 /usr/local/bin/nest
 : >"$PROBES/nest"
 : >"$PROBES/nest".err
 chmod 666 $PROBES/nest $PROBES/nest.err
 log_here
-timeout $((60 * SLOW)) su alice -c 'nest 1' >"$T/out" 2>&1
+timeout $((60 * SLOW)) su alice -c '/usr/local/bin/nest 1' >"$T/out" 2>&1
 depth=$(tail -n 1 $PROBES/nest | cut -d ' ' -f 1)
 at_least "${depth:-0}" 25 "a box within a box within a box, down to the kernel's limit of 32 PID namespaces"
 at_most "${depth:-0}" 32 "the kernel's limit is the end"

@@ -103,7 +103,7 @@ cp /etc/security/nsbox.conf "$T/nsbox.conf"
 sed -i 's/^Propagation = rslave/&\nScope = user/' /etc/security/nsbox.conf
 session_open alice
 begin shared
-timeout $((30 * SLOW)) sudo -u alice probe shared >"$T/out" 2>&1
+timeout $((30 * SLOW)) sudo -u alice /usr/local/bin/probe shared >"$T/out" 2>&1
 is "$(wrong_with shared alice no-pid)" "" "sudo does not join the PID namespace of a box that its user shares (Scope = user)"
 session_close
 MOUNTS_BEFORE=$(host_mounts)

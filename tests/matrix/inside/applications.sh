@@ -50,10 +50,10 @@ has() {
 }
 
 has_ssh() { :; }
-run_ssh() { ssh_as alice probe "$1"; }
+run_ssh() { ssh_as alice /usr/local/bin/probe "$1"; }
 
 has_ssh_pty() { :; }
-run_ssh_pty() { on_pty ssh "${SSH_OPTIONS[@]}" -tt alice@127.0.0.1 probe "$1"; }
+run_ssh_pty() { on_pty ssh "${SSH_OPTIONS[@]}" -tt alice@127.0.0.1 /usr/local/bin/probe "$1"; }
 
 # sftp runs no command: what it uploads is what it sees. Its /proc shows where it is.
 has_sftp() { :; }
@@ -79,7 +79,7 @@ run_ssh_keyboard() {
     chmod 700 "$T/askpass"
     SSH_ASKPASS=$T/askpass SSH_ASKPASS_REQUIRE=force DISPLAY=none timeout $((30 * SLOW)) setsid --wait \
         ssh "${SSH_OPTIONS[@]}" -o PreferredAuthentications=keyboard-interactive -o PubkeyAuthentication=no \
-        alice@127.0.0.1 probe "$1"
+        alice@127.0.0.1 /usr/local/bin/probe "$1"
 }
 
 has_login() { :; }
@@ -88,41 +88,41 @@ run_login() {
         set timeout $((15 * SLOW))
         spawn -noecho login alice
         expect {assword:} { send secret-of-alice\r }
-        expect -re {[$] ?$} { send \"probe $1\r\" }
+        expect -re {[$] ?$} { send \"/usr/local/bin/probe $1\r\" }
         sleep 1
         expect -re {[$] ?$} { send exit\r }
         expect eof"
 }
 
 has_su() { :; }
-run_su() { timeout $((30 * SLOW)) su alice -c "probe $1"; }
+run_su() { timeout $((30 * SLOW)) su alice -c "/usr/local/bin/probe $1"; }
 
 has_su_login() { :; }
-run_su_login() { timeout $((30 * SLOW)) su - alice -c "probe $1"; }
+run_su_login() { timeout $((30 * SLOW)) su - alice -c "/usr/local/bin/probe $1"; }
 
 has_su_pty() { :; }
-run_su_pty() { on_pty su --pty alice -c "probe $1"; }
+run_su_pty() { on_pty su --pty alice -c "/usr/local/bin/probe $1"; }
 
 has_runuser() { :; }
-run_runuser() { timeout $((30 * SLOW)) runuser alice -c "probe $1"; }
+run_runuser() { timeout $((30 * SLOW)) runuser alice -c "/usr/local/bin/probe $1"; }
 
 has_runuser_login() { :; }
-run_runuser_login() { timeout $((30 * SLOW)) runuser - alice -c "probe $1"; }
+run_runuser_login() { timeout $((30 * SLOW)) runuser - alice -c "/usr/local/bin/probe $1"; }
 
 has_sudo() { :; }
 run_sudo() {
     printf '%s\n' 'Defaults !fqdn, !use_pty' >/etc/sudoers.d/matrix
-    on_pty sudo -u alice probe "$1"
+    on_pty sudo -u alice /usr/local/bin/probe "$1"
 }
 
 has_sudo_pty() { :; }
 run_sudo_pty() {
     printf '%s\n' 'Defaults !fqdn, use_pty' >/etc/sudoers.d/matrix
-    on_pty sudo -u alice probe "$1"
+    on_pty sudo -u alice /usr/local/bin/probe "$1"
 }
 
 has_sudo_login() { :; }
-run_sudo_login() { timeout $((30 * SLOW)) sudo -i -u alice probe "$1"; }
+run_sudo_login() { timeout $((30 * SLOW)) sudo -i -u alice /usr/local/bin/probe "$1"; }
 
 # run_crontab DAEMON NAME: cron's @reboot jobs run as soon as it starts, and nobody need wait for the next minute
 run_crontab() {

@@ -144,6 +144,24 @@ $(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/fake_nss.
 	$(CC) $(ALL_CFLAGS) -Ipam_nsbox -pthread $(LDFLAGS) -o $@ $< \
 		$(if $(shell grep -l fake_nss.h $<),$(wildcard tests/unit/fake_nss.c)) $(B)/libengine.a -lcmocka $(MODULE_LIBS)
 
+# --- lint ---
+
+LINT_C     := $(filter-out %/key-table.c,$(ENGINE) $(CTL) pam_nsbox/pam_nsbox.c) pam_nsbox/init/nsbox-init.c
+LINT_SHELL := $(wildcard tests/run tests/lib/*.sh tests/lib/machine tests/lib/capture tests/*/*.t packaging/demo)
+LINT_FLAGS := $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) -Werror -fsyntax-only
+
+lint: ## compilers' warnings as errors, and every analyser, without findings
+	gcc $(LINT_FLAGS) $(filter-out %nsbox-init.c,$(LINT_C))
+	clang $(LINT_FLAGS) $(filter-out %nsbox-init.c,$(LINT_C))
+	for file in $(filter-out %nsbox-init.c,$(LINT_C)); do \
+		gcc $(ALL_CFLAGS) -Werror -fanalyzer -c -o /dev/null $$file || exit 1; done
+	clang-tidy --quiet $(LINT_C) -- $(filter-out -fstack-clash-protection,$(ALL_CFLAGS))
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability,performance --inline-suppr \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -D'json_array_foreach(a,i,v)=for(;;)' pam_nsbox
+	scan-build --status-bugs -o $(B)/scan $(MAKE) --silent B=$(B)/scanned $(B)/scanned/pam_nsbox.so $(B)/scanned/nsboxctl
+	shellcheck -x -P SCRIPTDIR -S warning $(LINT_SHELL)
+	clang-format --dry-run -Werror $(LINT_C) $(HEADERS)
+
 # --- fuzzing ---
 
 # libFuzzer's targets, each with its seeds; what it found earlier is kept in build/fuzz. FUZZ_TIME is seconds a target,

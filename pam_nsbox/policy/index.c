@@ -387,12 +387,13 @@ static int enter(struct config *config, size_t *table, size_t mask, size_t index
 	struct problem *problem;
 
 	for (size_t at = hash_section(section) & mask;; at = (at + 1) & mask) {
-		const struct section *other = &config->sections[table[at]];
+		const struct section *other;
 
 		if (table[at] == SIZE_MAX) {
 			table[at] = index;
 			return 0;
 		}
+		other = &config->sections[table[at]];
 		if (!same_section(other, section))
 			continue;
 		problem = index_problem(

@@ -42,12 +42,11 @@ static enum on_error section_on_error(const struct config *config, const struct 
 static enum on_error cautious_on_error(const struct match *match, const struct section *first)
 {
 	const struct config *config = match->config;
-	const struct section *end = config->sections + config->n_sections;
 	const char *unused;
 
-	if (section_on_error(config, NULL) == ON_ERROR_DENY)
-		return ON_ERROR_DENY;
-	for (; first && first < end; first++)
+	if (!first || section_on_error(config, NULL) == ON_ERROR_DENY)
+		return section_on_error(config, NULL);
+	for (const struct section *end = config->sections + config->n_sections; first < end; first++)
 		if (!first->is_default && match_login(match, first, &unused) &&
 			section_on_error(config, first) == ON_ERROR_DENY)
 			return ON_ERROR_DENY;

@@ -23,11 +23,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const harmless[] = {"check", "explain", "show", "list", "--help", "help"};
-	char *words[MAX_WORDS + 2] = {strdup("nsboxctl"), NULL};
-	int n_words = 1, status;
+	char *words[MAX_WORDS + 2] = {NULL};
+	int n_words = 0, status;
 
 	if (size == 0)
 		return 0;
+	words[n_words++] = strdup("nsboxctl");
 	words[n_words++] = strdup(harmless[data[0] % (sizeof(harmless) / sizeof(*harmless))]);
 	data++, size--;
 	while (size > 0 && n_words < MAX_WORDS)

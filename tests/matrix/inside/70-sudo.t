@@ -4,6 +4,18 @@
 
 MOUNTS_BEFORE=$(host_mounts)
 
+# What sudo runs. It is a file, for bash, when it is interrupted while it still reads its -c, may lose its place.
+cat >/usr/local/bin/interruptible <<'END'
+#!/bin/bash
+go() {
+    for ((i = 0; i < $1; i++)); do sleep 0.1; done
+}
+trap "echo interrupted" INT
+echo "ready $$"
+go "$1"
+END
+chmod 755 /usr/local/bin/interruptible
+
 # strangers TRACE: what sudo signalled that is not a process of its own, by strace's account of all forks
 strangers() {
     awk '
@@ -47,7 +59,7 @@ END
 for pty in use_pty '!use_pty'; do
     echo "Defaults !fqdn, $pty" >/etc/sudoers.d/matrix
     log_here
-    traced "$pty" bash -c 'trap "echo interrupted" INT; echo ready $$; for i in $(seq 300); do sleep 0.1; done'
+    traced "$pty" /usr/local/bin/interruptible 300
     found=$(strangers "$T/trace.$pty")
     if [ -z "$found" ] && [ "$(cut -d ' ' -f 1 "$T/kills")" -gt 0 ]; then
         pass "every signal of sudo's goes to a process of its own ($pty)"
@@ -84,7 +96,7 @@ END
     for pty in use_pty '!use_pty'; do
         echo "Defaults !fqdn, $pty" >/etc/sudoers.d/matrix
         for try in 1 2 3 4 5; do
-            traced collide bash -c 'trap "echo interrupted" INT; echo ready $$; for i in $(seq 50); do sleep 0.1; done'
+            traced collide /usr/local/bin/interruptible 50
         done
     done
     after=$(xargs -n 1 ps -o pid= -p <"$T/pids" | wc -l)

@@ -592,6 +592,9 @@ static int join(struct opening *opening, struct box_failure *failure)
 	if (pid < 0)
 		return fail(failure, "join", opening->lease.record.user, pid);
 	connection = live_connect(pid);
+	/* As many wait as may, for a box that does not answer; to look again would be to wait again. */
+	if (connection == -EAGAIN)
+		return fail(failure, "join", opening->lease.record.user, -ETIMEDOUT);
 	if (connection < 0)
 		return -ENOENT;
 	if (live_send(connection, &opening->lease, opening->lease_holder) < 0)

@@ -44,7 +44,7 @@ make_image() {
 start_qemu() {
     local root=$1 out=$2 image=$3 seconds=$4
     shift 4
-    timeout --kill-after=10 "$seconds" qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 1 -m 1536 \
+    timeout --kill-after=10 "$seconds" qemu-system-x86_64 -machine q35 -accel tcg -cpu max,-svm -smp 1 -m 1536 \
         -no-reboot -display none -monitor none -nic none -device virtio-rng-pci \
         -drive "file=$image,if=virtio,format=raw,cache=unsafe" \
         -kernel "$(ls "$root"/boot/vmlinuz-* | tail -n 1)" -initrd "$(ls "$root"/boot/initrd.img-* | tail -n 1)" \

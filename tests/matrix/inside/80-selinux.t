@@ -22,9 +22,9 @@ sed -i '/pam_nsbox/d' /etc/pam.d/sshd
 outside=$(ssh_as alice id -Z)
 is "$inside" "$outside" "${claims[0]}"
 is "$domain" "$monitor" "${claims[1]}"
-diag "shell: $inside, nsbox-init: $domain, sshd: $monitor"
+diag "note: SELinux contexts: shell $inside, nsbox-init: $domain, sshd: $monitor"
 is "$(dmesg | grep 'avc: *denied' | grep 'comm="nsbox-init"')" "" "${claims[2]}"
 # What the callers are not allowed to do is Debian's policy to grant; written down here.
 dmesg | grep 'avc: *denied' | sed -n 's/.*{ \(.*\) }.*comm=\("[^"]*"\).*scontext=[^:]*:[^:]*:\([^:]*\).*tclass=\(.*\) permissive.*/\2 as \3: \4 \1/p' |
-    sort | uniq -c | while read -r line; do diag "denied: $line"; done
+    sort | uniq -c | while read -r line; do diag "note: SELinux would deny: $line"; done
 done_testing

@@ -99,11 +99,14 @@ static int refuse(pam_handle_t *pamh, int flags, const struct resolution *resolu
 {
 	char line[512];
 	bool allow = resolution->on_error == ON_ERROR_ALLOW;
+	const char *what = "refused (OnError=deny)";
 
+	if (allow)
+		what = resolution->account.name && resolution->account.uid == 0
+			       ? "let in without a box (uid 0 is never locked out)"
+			       : "let in without a box (OnError=allow)";
 	describe(pamh, resolution->policy.name, line, sizeof(line));
-	pam_syslog(pamh, LOG_ERR, "%s %s: %s: %s",
-		allow ? "let in without a box (OnError=allow)" : "refused (OnError=deny)", line, step,
-		sentence);
+	pam_syslog(pamh, LOG_ERR, "%s %s: %s: %s", what, line, step, sentence);
 	if (allow)
 		return PAM_SUCCESS;
 	if (!((unsigned int)flags & PAM_SILENT))

@@ -63,6 +63,7 @@ for propagation in rslave rprivate; do
         like "$seen" early "rprivate: an unmount made outside is not seen inside"
     fi
     box_close
+    until_ok 10 has_holders 0
 done
 
 configure <<'END'
@@ -70,6 +71,7 @@ configure <<'END'
 Users       = alice
 Propagation = rshared
 END
+until_ok 5 has_holders 0
 snapshot
 from_here
 session --user alice --state -- true 2>"$T/session"

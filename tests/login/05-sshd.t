@@ -114,7 +114,13 @@ together() {
 }
 echo "$NSBOX $(readlink /proc/self/ns/pid)"
 together begun "$1"
-pgrep -fc "$0 [123]"
+# A process that is being forked has its parent's name for a moment.
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    seen=$(pgrep -fc "$0 [123]")
+    [ "$seen" -ne 3 ] || break
+    sleep 0.1
+done
+echo "$seen"
 together seen "$1"
 END
 chmod 755 "$T/channel"

@@ -57,10 +57,20 @@ host_state() {
 SNAPSHOT=
 HOST_STATE=
 
-# snapshot: this is how it has to be again
-snapshot() {
-    host_state
+still() {
     SNAPSHOT=$HOST_STATE
+    host_state
+    [ "$HOST_STATE" = "$SNAPSHOT" ]
+}
+
+# snapshot: this is how it has to be again. What came before may still be ending: wait a while for nothing to move.
+snapshot() {
+    local tries
+    host_state
+    for ((tries = 0; tries < 50; tries++)); do
+        sleep 0.05
+        ! still || break
+    done
 }
 
 nothing_left_now() {

@@ -44,7 +44,12 @@ int main(int argc, char **argv)
 		if (pam_start("session", "root", &conversation, &pamh) != PAM_SUCCESS)
 			return 2;
 		result = pam_open_session(pamh, 0);
-		if (result == PAM_SUCCESS) {
+		/* Root is let in where no box can be made, but not into half of one. */
+		if (result == PAM_SUCCESS && !pam_getenv(pamh, "NSBOX")) {
+			refused++;
+			if (pam_close_session(pamh, 0) != PAM_SUCCESS)
+				other++;
+		} else if (result == PAM_SUCCESS) {
 			opened++;
 			status = run(argv[2]);
 			bad += status == 42;

@@ -42,6 +42,7 @@ static const struct call_errors call_errors[] = {
 	CALL(lseek, EBADF, EINVAL, EOVERFLOW, ESPIPE),
 	CALL(fcntl, EACCES, EAGAIN, EBADF, EBUSY, EDEADLK, EFAULT, EINTR, EINVAL, EMFILE, ENOLCK, EPERM),
 	CALL(flock, EBADF, EINTR, EINVAL, ENOLCK, EWOULDBLOCK),
+	CALL(fgetxattr, ENODATA, ENOTSUP), /* there is none to copy */
 	CALL(fstat, EBADF, EFAULT, ENOMEM, EOVERFLOW),
 #ifdef SYS_newfstatat
 	CALL(newfstatat, PATH_ERRORS, EBADF, EINVAL, EOVERFLOW),

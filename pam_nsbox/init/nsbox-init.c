@@ -46,6 +46,7 @@ struct box {
 	bool stop_now;	     /* without waiting for anybody */
 	enum box_state state;
 	int64_t stopping_since; /* monotonic milliseconds */
+	bool hung_up;		/* SIGHUP has followed SIGTERM */
 	uint32_t n_leases;
 };
 
@@ -236,19 +237,29 @@ static _Noreturn void end(const struct box *box)
 	_exit(0); /* the kernel kills what is left in the PID namespace */
 }
 
-/* Asks every process to end. Interactive shells ignore SIGTERM and save their history on SIGHUP; a process
- * that was stopped acts on neither before SIGCONT.
+/* How long processes have to act on SIGTERM before those that are left get SIGHUP, in milliseconds. */
+#define HANGUP_MS 100
+
+/* A process that was stopped acts on nothing before SIGCONT. */
+static void ask_to_end(int signal)
+{
+	kill(-1, signal);
+	kill(-1, SIGCONT);
+}
+
+/* Asks every process to end: first with SIGTERM, which interactive shells ignore, then with SIGHUP, on which they save
+ * their history. sshd ends on the first, which closes its shell's terminal, so that the kernel sends the shell a SIGHUP
+ * already. A shell that gets several signals while it acts on one may lose its history (measured: bash, 2 of 80 times
+ * with all of them sent at once).
  */
 static void begin_stopping(struct box *box)
 {
 	box->state = BOX_STOPPING;
 	box->stopping_since = now_ms();
+	box->hung_up = false;
 	watch_process(box, -1);
-	if (!box->is_pid_1)
-		return; /* kill(2) with -1 would mean the host's processes */
-	kill(-1, SIGTERM);
-	kill(-1, SIGHUP);
-	kill(-1, SIGCONT);
+	if (box->is_pid_1) /* otherwise -1 would mean the host's processes */
+		ask_to_end(SIGTERM);
 }
 
 /* Decides what follows when the leases or the processes have changed. Returns the milliseconds until the box
@@ -290,6 +301,10 @@ static int settle(struct box *box)
 	if (pidfd < 0 || stopping_for >= box->record.timeout_stop_ms)
 		end(box);
 	close(pidfd);
+	if (!box->hung_up && (stopping_for >= HANGUP_MS || 2 * stopping_for >= box->record.timeout_stop_ms)) {
+		box->hung_up = true;
+		ask_to_end(SIGHUP);
+	}
 
 	int64_t left = box->record.timeout_stop_ms - stopping_for;
 	int64_t tick = stopping_for < 2 ? 1 : stopping_for < 100 ? stopping_for / 2 : 50;

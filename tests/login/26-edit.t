@@ -191,7 +191,8 @@ whole() {
 
 # recovers: the next edit works, and nothing is left
 recovers() {
-    edit nothing </dev/null || echo "$1: the next edit fails: $(<"$T/err")"
+    # A child of the one that was killed may hold the lock until it has become the editor.
+    until_ok 5 edit nothing </dev/null || echo "$1: the next edit fails: $(<"$T/err")"
     leftovers
 }
 

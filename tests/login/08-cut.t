@@ -8,6 +8,11 @@
 for service in session sshd su login; do
     pam_service "$service"
 done
+stop=2
+configure <<END
+[default]
+TimeoutStopSec = ${stop}s
+END
 home=$(home_of alice)
 start_sshd 'ClientAliveInterval 1' 'ClientAliveCountMax 2'
 snapshot
@@ -78,13 +83,6 @@ for way in client caller; do
     is "$written" "$times" "${cut[$way]}: bash wrote its history $times of $times times"
     nothing_left "${cut[$way]}: nothing is left"
 done
-
-stop=2
-configure <<END
-[default]
-TimeoutStopSec = ${stop}s
-END
-snapshot
 
 # Jobs that outlive their terminal: one that only ignores SIGHUP, one that ignores all that can be ignored, and one
 # that uses its time to put something in order.

@@ -21,7 +21,9 @@ static int detach_top(const char *path)
 	struct statfs fs;
 	cleanup_fd int fd = paths_open(path, 0);
 
-	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+	if (fd >= 0 && fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fd < 0 || fs.f_type != PROC_SUPER_MAGIC)
 		return 0;
 	if (fchdir(fd) == 0) {
 		int result = umount2(".", MNT_DETACH) < 0 ? -errno : 1;

@@ -13,11 +13,14 @@
 
 #define NEW_SYSFS   "sys" /* in the file system of the box's own, while it is filled */
 
-static bool is_sysfs(int fd)
+/* 1, 0 or a negative errno; a negative fd is handed on, as the error that it is. */
+static int is_sysfs(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == SYSFS_MAGIC;
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return fd < 0 ? fd : -errno;
+	return fs.f_type == SYSFS_MAGIC;
 }
 
 /* A procfs that shows this process. */
@@ -55,12 +58,14 @@ static int carry_over(const struct mount_entry *entry, void *data)
 	if (strncmp(entry->path, "/sys/", strlen("/sys/")) != 0)
 		return 0;
 	from = open_in(sysfs->from, path);
-	if (from == -ENOENT || (from >= 0 && is_sysfs(from)))
+	result = is_sysfs(from);
+	if (result == -ENOENT || result == 1)
 		return 0;
-	to = from < 0 ? from : open_in(sysfs->to, path);
-	if (to == -ENOENT || (to >= 0 && !is_sysfs(to)))
+	to = result < 0 ? result : open_in(sysfs->to, path);
+	result = is_sysfs(to);
+	if (result == -ENOENT || result == 0)
 		return 0;
-	result = to < 0 ? to
+	result = result < 0 ? result
 			: sys_move_mount(from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	return result < 0 ? inside_fail(sysfs->inside, entry->path, result) : 0;
 }

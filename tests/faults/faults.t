@@ -43,7 +43,7 @@ faults_are_clean "the intermediate process is stopped" --role intermediate --eve
 faults_are_clean "the holder is stopped" --role holder --every "$(rounds 90 5)" stop
 
 # All that a policy can ask for.
-mkdir -p /opt/tool /srv/secret
+mkdir -p /srv/tool /srv/secret
 configure <<'END'
 [default]
 Namespaces = mount, uts, ipc, pid, net, cgroup
@@ -52,7 +52,7 @@ ProtectProc = invisible
 ProcSubset = pid
 PrivateTmp = user
 TemporaryFileSystem = /mnt:size=1M
-BindPaths = /usr:/opt/tool
+BindPaths = /usr:/srv/tool
 BindReadOnlyPaths = /bin:/mnt/x/y
 ReadOnlyPaths = /etc
 ReadWritePaths = /etc/security

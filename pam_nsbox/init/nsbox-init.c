@@ -42,6 +42,7 @@ struct box {
 	bool is_pid_1;	     /* the box has a PID namespace: all its processes can be counted and signalled */
 	bool has_log;	     /* INIT_FD_LOG is there */
 	bool has_proc;	     /* INIT_FD_PROC is there */
+	bool log_hangs;	     /* it took no message for LOG_WAIT_MS */
 	bool stop_requested; /* an administrator ended it: no session may join any more */
 	bool stop_now;	     /* without waiting for anybody */
 	enum box_state state;
@@ -108,21 +109,49 @@ static void line_string(struct line *line, const char *key, const char *value)
 	line_text(line, "\"");
 }
 
+/* How long the system log is waited for, in milliseconds: its queue holds as few as 10 messages (net.unix.max_dgram_qlen),
+ * which two hundred boxes that end at the same moment fill. A log that hangs is waited for once.
+ */
+#define LOG_WAIT_MS 1000
+
+static bool send_to_log(struct box *box, int fd, const struct line *line)
+{
+	struct pollfd room = {.fd = fd, .events = POLLOUT};
+	int64_t until = now_ms() + (box->log_hangs ? 0 : LOG_WAIT_MS);
+
+	/* Somebody else may take the room that was seen. */
+	for (;;) {
+		if (send(fd, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+			box->log_hangs = false;
+			return true;
+		}
+		int64_t left = until - now_ms();
+
+		if (errno != EAGAIN)
+			return false;
+		if (left <= 0)
+			break;
+		poll(&room, 1, (int)left);
+	}
+	box->log_hangs = true;
+	return true;
+}
+
 /* The connection made at the box's birth outlives a box that hides /run; a system log that was started again
  * since then listens anew at its place.
  */
-static void line_send(const struct box *box, const struct line *line)
+static void line_send(struct box *box, const struct line *line)
 {
 	static const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
 	int fd;
 
-	if (box->has_log && send(INIT_FD_LOG, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	if (box->has_log && send_to_log(box, INIT_FD_LOG, line))
 		return;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	sendto(fd, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&log,
-		sizeof(log));
+	if (connect(fd, (const struct sockaddr *)&log, sizeof(log)) == 0)
+		send_to_log(box, fd, line);
 	close(fd);
 }
 
@@ -223,7 +252,7 @@ static void watch_process(struct box *box, int pidfd)
 		wait_for(box, pidfd, WAITED_PROCESS);
 }
 
-static _Noreturn void end(const struct box *box)
+static _Noreturn void end(struct box *box)
 {
 	struct line line;
 
@@ -545,7 +574,7 @@ static void end_lease(struct box *box, int lease)
 /* The host's procfs and others that the set-up moved out of everybody's sight. The kernel waits for all CPUs before it
  * lets a mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not live.
  */
-static void detach_old_mounts(const struct box *box)
+static void detach_old_mounts(struct box *box)
 {
 	char name[] = LEASE_OLD_MOUNT "0";
 

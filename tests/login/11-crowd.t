@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../lib/login.sh"
 
 pam_service sshd
+pam_service session
 # The clients are root's and the logins alice's; a limit on processes of the distribution must not decide this.
 start_sshd 'LoginGraceTime 300'
 logins=$(rounds 200 500)
@@ -50,5 +51,38 @@ is "$(cut -d' ' -f6 "$T/views" | sort -u)" 2 "none sees a process of another"
 nothing_left "nothing is left of $logins logins" 30
 is "$(log | grep -c ' opened box=')" "$logins" "the log tells of $logins boxes opened"
 is "$(log | grep -c ' stopped box=')" "$logins" "the log tells of $logins boxes stopped"
+
+# --- A system log whose queue is full: it holds as few as ten messages ---
+
+# end_thirty SECONDS: thirty callers are killed while the log takes nothing for so long
+end_thirty() {
+    local callers=() i
+    rm -f "$T"/callers/*
+    for ((i = 1; i <= 30; i++)); do
+        session --user alice -- /bin/sleep 300 2>"$T/callers/$i" 3>&- &
+        callers+=($!)
+    done
+    until_ok 60 eval '[ "$(count_holders)" -eq 30 ] && [ "$(from_here_opened)" -eq 30 ]'
+    pkill -STOP -x logsink
+    kill -KILL "${callers[@]}"
+    wait "${callers[@]}" 2>/dev/null
+    sleep "$1"
+}
+from_here_opened() {
+    log | grep -c ' opened box='
+}
+
+mkdir "$T/callers"
+from_here
+end_thirty 0.3
+pkill -CONT -x logsink
+nothing_left "nothing is left of thirty boxes that ended while the log was busy" 30
+until_ok 10 eval '[ "$(log | grep -c " stopped box=")" -eq 30 ]'
+is "$(log | grep -c ' stopped box=')" 30 "the log tells of all of them, once it takes messages again"
+
+from_here
+end_thirty 0
+nothing_left "boxes end although the log takes no messages at all" 30
+pkill -CONT -x logsink
 
 done_testing

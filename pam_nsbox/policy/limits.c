@@ -69,22 +69,20 @@ static int take_number(struct span *text, uint64_t limit, uint64_t *number)
 /* Takes a number of one unit, with decimals ("1.5h"), off the text. */
 static int take_time(struct span *text, uint64_t *usec)
 {
-	uint64_t whole, part = 0, scale = 1;
-	struct span unit;
+	struct span decimals = {NULL, 0}, unit;
+	uint64_t number, part;
 	size_t length = 0;
 
-	/* The bound keeps every product below in 64 bits, for the largest unit. */
-	if (take_number(text, 100000, &whole) < 0)
+	if (take_number(text, UINT64_MAX, &number) < 0)
 		return -EINVAL;
 	if (text->length > 0 && text->at[0] == '.') {
-		size_t before;
-
 		*text = span_skip(*text, 1);
-		before = text->length;
-		if (take_number(text, 99999, &part) < 0)
+		while (decimals.length < text->length && digit(text->at[decimals.length]))
+			decimals.length++;
+		if (decimals.length == 0)
 			return -EINVAL;
-		for (size_t i = text->length; i < before; i++)
-			scale *= 10;
+		decimals.at = text->at;
+		*text = span_skip(*text, decimals.length);
 	}
 	*text = span_trim(*text);
 	while (length < text->length && !digit(text->at[length]) && !strchr(" \t.", text->at[length]))
@@ -93,7 +91,15 @@ static int take_time(struct span *text, uint64_t *usec)
 	*text = span_trim(span_skip(*text, length));
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
 		if (span_equal(unit, units[i].name)) {
-			*usec = whole * units[i].usec + part * units[i].usec / scale;
+			part = units[i].usec;
+			/* One unit less leaves room for the decimals. */
+			if (number >= USEC_INFINITY / part - 1)
+				return -EINVAL;
+			*usec = number * part;
+			for (size_t j = 0; j < decimals.length; j++) {
+				part /= 10;
+				*usec += (uint64_t)(decimals.at[j] - '0') * part;
+			}
 			return 0;
 		}
 	return -EINVAL;
@@ -171,6 +177,14 @@ int parse_size(struct span text, const char *suffixes, bool percent)
 	return number <= UINT64_MAX >> shift ? 0 : -EINVAL;
 }
 
+#define OCTAL "systemd takes a number that begins with 0 for an octal one; leave the 0 out"
+
+/* safe_atou64() and safe_atoi(), which read all of these but sizes in bytes, let the number say its base. */
+static bool is_octal(struct span text)
+{
+	return text.length > 1 && text.at[0] == '0' && digit(text.at[1]);
+}
+
 int parse_tasks(const struct key *key, const char *text, struct reading *reading)
 {
 	struct span rest = span_of(text);
@@ -178,6 +192,8 @@ int parse_tasks(const struct key *key, const char *text, struct reading *reading
 
 	if (text[0] == '\0' || span_equal(rest, "infinity"))
 		return keep(key, text, reading);
+	if (is_octal(rest))
+		return sentence_set(&reading->why, OCTAL);
 	if (parse_size(rest, "", true) < 0 || take_number(&rest, UINT64_MAX, &number) < 0 || number == 0)
 		return -EINVAL;
 	return keep(key, text, reading);
@@ -186,9 +202,17 @@ int parse_tasks(const struct key *key, const char *text, struct reading *reading
 int parse_memory(const struct key *key, const char *text, struct reading *reading)
 {
 	struct span rest = span_of(text);
+	size_t zeros = strspn(text, "0.");
 
-	if (text[0] && !span_equal(rest, "infinity") && parse_size(rest, "KMGT", true) < 0)
+	if (text[0] == '\0' || span_equal(rest, "infinity"))
+		return keep(key, text, reading);
+	if (is_octal(rest))
+		return sentence_set(&reading->why, OCTAL);
+	if (parse_size(rest, "KMGT", true) < 0)
 		return -EINVAL;
+	/* 0.001K is one byte. */
+	if (!digit(text[zeros]) || zeros > sizeof("0.00") - 1)
+		return sentence_set(&reading->why, "no login can run in no memory");
 	return keep(key, text, reading);
 }
 
@@ -200,6 +224,8 @@ int parse_weight(const struct key *key, const char *text, struct reading *readin
 	/* Idle is a word for the processor alone (systemd.resource-control(5)). */
 	if (text[0] == '\0' || (strstr(key->allowed, "idle") && span_equal(rest, "idle")))
 		return keep(key, text, reading);
+	if (is_octal(rest))
+		return sentence_set(&reading->why, OCTAL);
 	if (take_number(&rest, 10000, &number) < 0 || number == 0 || rest.length > 0)
 		return -EINVAL;
 	return keep(key, text, reading);
@@ -209,7 +235,11 @@ int parse_runtime(const struct key *key, const char *text, struct reading *readi
 {
 	uint64_t usec;
 
-	if (text[0] && read_time(span_of(text), &usec) < 0)
+	if (text[0] == '\0')
+		return keep(key, text, reading);
+	if (read_time(span_of(text), &usec) < 0)
 		return -EINVAL;
+	if (usec == 0)
+		return sentence_set(&reading->why, "the login would end when it begins");
 	return keep(key, text, reading);
 }

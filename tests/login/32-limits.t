@@ -6,6 +6,7 @@
 . "$(dirname "$0")/../lib/login.sh"
 
 pam_service sshd
+pam_service sudo
 pam_service session 'account required pam_nsbox.so' "session required $REPO/build/tests/pam_items.so $T/items" \
     'session required pam_nsbox.so'
 start_sshd
@@ -88,6 +89,15 @@ else
     logged 'nothing enforces TasksMax, MemoryMax, CPUWeight, IOWeight, RuntimeMaxSec here' \
         "one line of the log names what nothing enforces"
 fi
+# To an older kernel, as this personality makes it look, kernel.pid_max would be the host's own.
+from_here
+is "$(setarch --uname-2.6 session --user alice -- cat /proc/sys/kernel/pid_max 2>"$T/session")" "$before" \
+    "before Linux 6.14 kernel.pid_max inside is what it is"
+logged 'not limited box=".*user="alice".*nothing enforces TasksMax, MemoryMax, CPUWeight, IOWeight, RuntimeMaxSec here' \
+    "before Linux 6.14 the log names TasksMax among what nothing enforces"
+from_here
+ok "without a PID namespace TasksMax does not keep anybody out" session --user alice --service sudo -- true 2>"$T/session"
+logged 'nothing enforces TasksMax, MemoryMax, ' "and the log names it among what nothing enforces"
 is "$(cat /proc/sys/kernel/pid_max)" "$before" "kernel.pid_max of the host is what it was"
 nothing_left "nothing is left"
 

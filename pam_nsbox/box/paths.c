@@ -575,15 +575,16 @@ static void copy_attributes(int from, int to)
 }
 
 /* The flags that a mount keeps when an overlay takes its place. */
-static unsigned int attributes_of(int fd)
+static int attributes_of(int fd, unsigned int *attributes)
 {
 	struct statvfs fs;
 
 	if (fstatvfs(fd, &fs) < 0)
-		return NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV;
-	return (fs.f_flag & ST_NOSUID ? NSBOX_MOUNT_ATTR_NOSUID : 0U) |
-	       (fs.f_flag & ST_NODEV ? NSBOX_MOUNT_ATTR_NODEV : 0U) |
-	       (fs.f_flag & ST_NOEXEC ? NSBOX_MOUNT_ATTR_NOEXEC : 0U);
+		return -errno;
+	*attributes = (fs.f_flag & ST_NOSUID ? NSBOX_MOUNT_ATTR_NOSUID : 0U) |
+		      (fs.f_flag & ST_NODEV ? NSBOX_MOUNT_ATTR_NODEV : 0U) |
+		      (fs.f_flag & ST_NOEXEC ? NSBOX_MOUNT_ATTR_NOEXEC : 0U);
+	return 0;
 }
 
 /* The upper layer's top, like the lower one's. Neither descriptor may be O_PATH: such ones have no attributes. */
@@ -608,7 +609,7 @@ static int make_upper(int store, const char *lower, const char *upper)
 static int make_overlay(struct applied *applied, const char *path)
 {
 	char options[128], lower[32], upper[32], work[32];
-	unsigned int number = applied->n_overlays++;
+	unsigned int number = applied->n_overlays++, attributes = 0;
 	cleanup_fd int dir = paths_open(path, O_DIRECTORY);
 	cleanup_fd int tree = dir < 0 ? dir : clone_of(dir, false);
 	int result;
@@ -621,12 +622,14 @@ static int make_overlay(struct applied *applied, const char *path)
 	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work);
 	if (mkdirat(applied->store, lower, 0700) < 0 || mkdirat(applied->store, work, 0700) < 0)
 		return -errno;
-	result = sys_move_mount(tree, "", applied->store, lower, MOVE_MOUNT_F_EMPTY_PATH);
+	result = attributes_of(tree, &attributes);
+	if (result == 0)
+		result = sys_move_mount(tree, "", applied->store, lower, MOVE_MOUNT_F_EMPTY_PATH);
 	if (result == 0)
 		result = make_upper(applied->store, lower, upper);
 	if (result == 0 && fchdir(applied->store) < 0)
 		result = -errno;
-	return result < 0 ? result : make_file_system("overlay", options, NULL, attributes_of(tree));
+	return result < 0 ? result : make_file_system("overlay", options, NULL, attributes);
 }
 
 /* Something that cannot be reached, of the kind that lies at path. A folder is told from a file by opening it as one,

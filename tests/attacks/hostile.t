@@ -39,16 +39,18 @@ install -d -o alice /tmp/race /tmp/race/here /tmp/race/here/open
 cd /tmp/race/here/open || exit 1
 setpriv --reuid alice --regid alice --init-groups perl "$T/swap" 3>&- &
 swapper=$!
-opened=0
-for ((i = 0; i < $(rounds 150 2000); i++)); do
-    got=$(as alice su alice -c 'cat secret; echo in >&2' 2>>"$T/race")
+# Most logins find neither, and are refused; on a busy machine, very many.
+opened=0 entered=0 turns=$(rounds 150 2000)
+for ((i = 0; i < turns || (entered < 10 && i < 20 * turns); i++)); do
+    got=$(as alice su alice -c 'cat secret; echo in' 2>"$T/null")
     case $got in *closed*) opened=$((opened + 1)) ;; esac
+    case $got in *in) entered=$((entered + 1)) ;; esac
 done
 cd / || exit 1
 kill $swapper
 wait $swapper 2>/dev/null
 is "$opened" 0 "a link that takes the place of the working directory is never followed into somebody's closed folder"
-at_least "$(grep -c '^in' "$T/race")" 10 "and there were logins all the while"
+at_least "$entered" 10 "and there were logins all the while"
 rm -r /tmp/race /srv/closed
 nothing_left "nothing is left of them"
 

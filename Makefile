@@ -39,7 +39,7 @@ object  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help clean install uninstall demo check tests-tools docs deb rpm matrix bench
+.PHONY: all help clean install uninstall demo check soak tests-tools docs deb rpm matrix bench
 
 all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) docs ## build everything
 
@@ -49,6 +49,9 @@ demo: ## on a fresh machine: build, open real sessions, show inside beside outsi
 	packaging/demo
 
 check: ## on a fresh machine: install what tests need, build, run them; counts them in the last line
+soak: ## the same tests at full length, thousands of rounds: hours
+soak: export SOAK = 1
+check soak:
 	packaging/install-dependencies build
 	tests/install-dependencies
 	$(MAKE) --silent all tests-tools

@@ -52,8 +52,10 @@ static int check_named(const char *path)
 {
 	struct stat st;
 
+	if (lstat(path, &st) == 0 && is_installed(path))
+		return check(whole_path(path), true);
 	if (lstat(path, &st) == 0)
-		return check(path, is_installed(path));
+		return check(path, false);
 	complain("%s cannot be checked: %s", path, strerror(errno));
 	return STATUS_FAILED;
 }

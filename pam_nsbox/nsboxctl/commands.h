@@ -48,6 +48,11 @@ int command_stop(int argc, char **argv);
  */
 int next_option(int argc, char **argv);
 
+/* The path as it is from the root on, as a configuration must be named to whom logins go by it (--conf is made so). Until the
+ * next call.
+ */
+const char *whole_path(const char *path);
+
 /* Writes "nsboxctl COMMAND: " and the sentence to standard error, as one line whatever the arguments hold. A
  * sentence says what was tried, on what, why it failed, and what to do.
  */

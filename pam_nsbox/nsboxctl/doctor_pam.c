@@ -56,8 +56,7 @@ static void examine_arguments(struct diagnosis *diagnosis, const struct pam_line
 		argument += 5;
 		if (argument[0] != '/' || access(argument, R_OK) < 0)
 			diagnose(diagnosis, SEVERITY_FAULT, "pam-conf", place_of(line),
-				"without its file the module takes the built-in policy, and nothing of the "
-				"configuration",
+				"every login by it but root's is refused",
 				"name the configuration by its whole path, or take the argument out",
 				"conf=%s is %s", argument,
 				argument[0] != '/' ? "no absolute path" : "a file that does not exist");

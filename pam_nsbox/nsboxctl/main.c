@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,6 +212,17 @@ static void fill_getopt(const struct command *command, char *letters, struct opt
 	*longs = (struct option){0};
 }
 
+const char *whole_path(const char *path)
+{
+	static char whole[2 * PATH_MAX];
+	char folder[PATH_MAX];
+
+	if (path[0] == '/' || !getcwd(folder, sizeof(folder)) || strlen(path) >= PATH_MAX)
+		return path;
+	snprintf(whole, sizeof(whole), "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
+	return whole;
+}
+
 int next_option(int argc, char **argv)
 {
 	char letters[32];
@@ -226,6 +238,8 @@ int next_option(int argc, char **argv)
 		complain_about_call("there is no option -%c", optopt);
 	else if (letter == '?')
 		complain_about_call("there is no option %s, or it takes no argument", argv[optind - 1]);
+	else if (letter == OPTION_CONF)
+		optarg = (char *)whole_path(optarg);
 	return letter == ':' ? '?' : letter;
 }
 

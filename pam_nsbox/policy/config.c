@@ -209,7 +209,16 @@ static int load_drop_ins(struct config *config, int folder, const char *name, co
 	return r == -ENOENT ? 0 : r;
 }
 
-static int load(struct config *config, const char *path, bool trusted)
+/* Whoever names a file wants that file, and not the built-in policy in its place. */
+static int refuse_named(struct config *config, const char *path, const char *what)
+{
+	struct sentence why;
+
+	sentence_set(&why, "%s", what);
+	return add_file(config, strdup(path)) ? distrust(config, &why) : -ENOMEM;
+}
+
+static int load_folder(struct config *config, const char *path, bool trusted)
 {
 	AUTO_FREE char *for_folder = strdup(path), *for_name = strdup(path);
 	AUTO_CLOSE int folder = -1;
@@ -225,16 +234,32 @@ static int load(struct config *config, const char *path, bool trusted)
 		if (r == 0)
 			r = load_drop_ins(config, folder, name, path, trusted);
 	}
-	if (r == 0 || r == -ENOENT)
-		r = index_finish(config);
-	return r;
+	return r == -ENOENT ? 0 : r;
+}
+
+static int load(struct config *config, const char *path, bool trusted)
+{
+	bool named = path && trusted;
+	int r;
+
+	if (named && path[0] != '/')
+		r = refuse_named(config, path,
+			"a path that does not begin with \"/\" leads elsewhere from every directory; name "
+			"the "
+			"configuration by its whole path");
+	else
+		r = load_folder(config, path ? path : NSBOX_CONF, trusted);
+	if (r == 0 && named && config->n_files == 0)
+		r = refuse_named(config, path,
+			"the configuration is to be here, and is not; make the file, or do not name it");
+	return r == 0 ? index_finish(config) : r;
 }
 
 struct config *config_load(const char *path, bool trusted)
 {
 	struct config *config = calloc(1, sizeof(*config));
 
-	if (config && load(config, path ? path : NSBOX_CONF, trusted) < 0) {
+	if (config && load(config, path, trusted) < 0) {
 		config_free(config);
 		config = NULL;
 	}

@@ -110,9 +110,9 @@ struct config {
 };
 
 /* Reads path (NULL: NSBOX_CONF) and path.d/ *.conf. Where trusted is false, as for a draft that an
- * administrator checks, it does not matter whom files belong to. That files do not exist, or hold nonsense,
- * is no error of this function but stands in problems; NULL is returned for want of memory alone. config_free
- * takes NULL.
+ * administrator checks, it does not matter whom files belong to, nor whether there are any. A path that is
+ * named and trusted must be absolute, and a file must be there. What is wrong is no error of this function but
+ * stands in problems; NULL is returned for want of memory alone. config_free takes NULL.
  */
 struct config *config_load(const char *path, bool trusted);
 void config_free(struct config *config);

@@ -113,8 +113,8 @@ struct resolution {
 	char problem[512]; /* VERDICT_REFUSE: one sentence with file and line, for the log */
 };
 
-/* Decides for one login. conf is the path of nsbox.conf, or NULL for the built-in place; PATH.d beside it
- * is read too. Reads files and asks NSS; changes nothing. resolution must be passed to resolution_free
+/* Decides for one login. conf is the absolute path of nsbox.conf, or NULL for the built-in place, where no
+ * file needs to be; PATH.d beside it is read too. Reads files and asks NSS; changes nothing. resolution must be passed to resolution_free
  * whatever the verdict.
  */
 void policy_resolve(const char *conf, const struct login *login, struct resolution *resolution);

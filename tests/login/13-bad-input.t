@@ -180,6 +180,40 @@ user=bob
 is_refused "an unknown key of one's own policy" "$CONF:5: "
 user=alice
 
+# --- A configuration that the line in the stack names ---
+
+policy allow 'Hostname = standard'
+mkdir "$T/etc"
+printf '[default]\nHostname = named\n' >"$T/etc/named.conf"
+
+# by CONF: the configuration that both lines of the stack name
+by() {
+    pam_service session "account required pam_nsbox.so conf=$1" "session required pam_nsbox.so conf=$1"
+}
+
+by "$T/etc/named.conf"
+is "$(session --user alice -- hostname 2>/dev/null)" named "conf= names another configuration"
+cd "$T/etc" || exit 1
+for conf in "$T/etc/none.conf" "$T/none/named.conf" named.conf ./named.conf ''; do
+    by "$conf"
+    is_refused "conf=${conf/$T/}" "no policy: $conf:1: "
+    from_here
+    like "$(session --user alice --account -- true 2>&1)" 'acct_mgmt: 4 ' "conf=${conf/$T/}: the account phase refuses"
+    logged "refused.*no policy: $conf:1: " "conf=${conf/$T/}: and the log says why"
+    from_here
+    is "$(session --user root --account -- hostname 2>"$T/session")" host.example "conf=${conf/$T/}: root gets in"
+    logged "not boxed .*user=\"root\".*$conf:1: " "conf=${conf/$T/}: and the log says that there is no configuration"
+done
+cd / || exit 1
+mkdir "$T/etc/none.conf.d"
+by "$T/etc/none.conf"
+is_refused "conf= with a folder of drop-ins beside it that is empty" "$T/etc/none.conf:1: "
+mv "$T/etc/named.conf" "$T/etc/none.conf.d"
+is "$(session --user alice -- hostname 2>/dev/null)" named "conf= with a drop-in beside it, which is a configuration"
+like "$(cd "$T/etc" && nsboxctl explain alice --conf none.conf)" "Hostname +named +named +$T/etc/none.conf.d/named.conf:2" \
+    "nsboxctl takes a name from where it is run"
+pam_service session
+
 # --- Hostnames ---
 
 bad "a template of signs that no hostname has" "$CONF:3: .*Hostname" 'Hostname = ___'

@@ -267,16 +267,24 @@ static void the_longest_line_is_read_whole(void **state)
 	expect_refusal("has 1023 bytes");
 }
 
-static void a_path_that_leads_nowhere_is_the_built_in_policy(void **state)
+static void a_file_that_is_named_must_be_there(void **state)
 {
+	static const char *const paths[] = {
+		"/no/such/folder/nsbox.conf", "/etc/no-such-nsbox.conf", "nsbox.conf", "./nsbox.conf", ""};
 	const struct login login = {.user = "alice", .service = "sshd", .box_id = "abcdefghij"};
 	struct resolution resolution;
 
 	(void)state;
-	policy_resolve("/no/such/folder/nsbox.conf", &login, &resolution);
-	assert_int_equal(resolution.verdict, VERDICT_BOX);
-	assert_string_equal(resolution.policy.source, "built-in");
-	resolution_free(&resolution);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		policy_resolve(paths[i], &login, &resolution);
+		assert_int_equal(resolution.verdict, VERDICT_REFUSE);
+		assert_int_equal(resolution.on_error, ON_ERROR_DENY);
+		assert_ptr_equal(strstr(resolution.problem, paths[i]), resolution.problem);
+		assert_non_null(
+			strstr(resolution.problem, paths[i][0] == '/' ? ":1: the configuration is to be here"
+								      : ":1: a path that does not begin"));
+		resolution_free(&resolution);
+	}
 }
 
 static atomic_bool stop;
@@ -474,7 +482,7 @@ int main(int argc, char **argv)
 		HOSTILE(a_file_too_large_is_refused),
 		HOSTILE(a_line_of_a_mebibyte_is_refused_with_its_place),
 		HOSTILE(the_longest_line_is_read_whole),
-		HOSTILE(a_path_that_leads_nowhere_is_the_built_in_policy),
+		HOSTILE(a_file_that_is_named_must_be_there),
 		HOSTILE(a_file_that_changes_while_it_is_read_is_read_whole_or_refused),
 		HOSTILE(no_random_text_crashes_or_is_read_in_two_ways),
 	};

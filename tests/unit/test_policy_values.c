@@ -220,11 +220,38 @@ static void messages_hold_no_byte_that_a_terminal_obeys(void **state)
 	free(huge);
 }
 
+static char folder[] = "/tmp/nsbox-values.XXXXXX", conf[sizeof(folder) + sizeof("/nsbox.conf")];
+
+static int make_conf(void **state)
+{
+	FILE *file = NULL;
+
+	(void)state;
+	if (mkdtemp(folder)) {
+		snprintf(conf, sizeof(conf), "%s/nsbox.conf", folder);
+		file = fopen(conf, "we");
+	}
+	return !file || fclose(file) != 0;
+}
+
+static int remove_conf(void **state)
+{
+	(void)state;
+	return unlink(conf) < 0 || rmdir(folder) < 0;
+}
+
+/* The configuration is a file without a word, which must be root's. */
+static void needs_root(void)
+{
+	if (geteuid() != 0)
+		skip();
+}
+
 static void resolve(const char *user, const char *service, struct resolution *resolution)
 {
 	const struct login login = {.user = user, .service = service, .box_id = "abcdefghij"};
 
-	policy_resolve("/no/such/nsbox.conf", &login, resolution);
+	policy_resolve(conf, &login, resolution);
 }
 
 static void odd_user_names_are_refused_in_plain_words(void **state)
@@ -233,6 +260,7 @@ static void odd_user_names_are_refused_in_plain_words(void **state)
 	const char *names[] = {"", "\n", "a\x1b[2Jb", NULL, huge};
 
 	(void)state;
+	needs_root();
 	assert_non_null(huge);
 	memset(huge, 'x', 65536);
 	huge[65536] = '\0';
@@ -254,6 +282,7 @@ static void no_service_name_is_no_crash(void **state)
 	struct resolution resolution;
 
 	(void)state;
+	needs_root();
 	resolve("alice", NULL, &resolution);
 	assert_int_equal(resolution.verdict, VERDICT_BOX);
 	resolution_free(&resolution);
@@ -264,6 +293,7 @@ static void an_error_of_the_name_service_is_told_from_an_unknown_user(void **sta
 	struct resolution resolution;
 
 	(void)state;
+	needs_root();
 	fake_passwd_error = EIO;
 	resolve("alice", "sshd", &resolution);
 	assert_int_equal(resolution.verdict, VERDICT_REFUSE);
@@ -317,6 +347,7 @@ static void threads_do_not_disturb_each_other(void **state)
 	pthread_t threads[8];
 
 	(void)state;
+	needs_root();
 	for (size_t i = 0; i < 8; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, resolve_often, NULL), 0);
 	for (size_t i = 0; i < 8; i++)
@@ -358,5 +389,5 @@ int main(int argc, char **argv)
 	fake_nss_folder = argc > 1 ? argv[1] : getenv("NSBOX_TEST_POLICY");
 	if (!fake_nss_folder)
 		fake_nss_folder = "tests/policy";
-	return cmocka_run_group_tests_name("values and names", tests, NULL, NULL) ? 1 : 0;
+	return cmocka_run_group_tests_name("values and names", tests, make_conf, remove_conf) ? 1 : 0;
 }

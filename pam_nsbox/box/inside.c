@@ -109,14 +109,19 @@ static int run_propagation(struct inside *inside)
 	return 0;
 }
 
-/* What later steps need from the host's tree is opened before the policy changes that tree. */
+/* What later steps need from the host's tree is opened before the policy changes that tree. What others than root may
+ * write would be run as root.
+ */
 static int run_init(struct inside *inside)
 {
 	const char *path = inside->request->init;
+	struct stat st;
 
 	inside->init_fd = open(path, O_PATH | O_CLOEXEC);
-	if (inside->init_fd < 0)
+	if (inside->init_fd < 0 || fstat(inside->init_fd, &st) < 0)
 		return inside_fail(inside, path, -errno);
+	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return inside_fail(inside, path, -EPERM);
 	return 0;
 }
 

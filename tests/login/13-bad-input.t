@@ -95,6 +95,15 @@ rm "$INIT"
 mkdir "$INIT"
 bad "nsbox-init is a folder" "$INIT"
 rmdir "$INIT"
+cp -p "$T/nsbox-init" "$INIT"
+chown bob "$INIT"
+bad "nsbox-init is somebody else's" "step=init .*on $INIT: .*mend owner and mode of $INIT"
+chown root "$INIT"
+for mode in 775 757; do
+    chmod $mode "$INIT"
+    bad "nsbox-init can be written by others (mode $mode)" "step=init .*on $INIT: .*mend owner and mode of $INIT"
+done
+rm "$INIT"
 
 cp "$T/bin/broken-init" "$INIT"
 : >"$T/hang"

@@ -271,6 +271,8 @@ int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **a
 			session->line, failure.step, failure.subject, strerror(failure.error));
 		return REFUSED;
 	}
+	if (pam_getenv(pamh, "NSBOX")) /* libpam would log that there is none */
+		pam_putenv(pamh, "NSBOX");
 	if (arguments.debug)
 		pam_syslog(pamh, LOG_DEBUG, "closed %s", session->line);
 	return PAM_SUCCESS;

@@ -447,7 +447,6 @@ static _Noreturn void run_caller(const struct fault *fault)
 	else
 		put_state(&shared->opened);
 	if (shared->open_result == PAM_SUCCESS || shared->is_boxed) {
-		pam_putenv(pam, "NSBOX"); /* PAM's environment outlives the session */
 		shared->phase = CLOSING;
 		/* Where another part of the stack failed, an application does not close but ends. */
 		if (shared->open_result == PAM_SUCCESS)

@@ -586,6 +586,22 @@ static void detach_old_mounts(struct box *box)
 		}
 }
 
+/* The first that the kernel would kill for want of memory is whoever has asked for it by oom_score_adj, which is inherited:
+ * a user may ask for it and call su into a box that others share. And sshd's listener shall be the last, not its boxes.
+ */
+static void shed_oom_score(const struct box *box)
+{
+	int fd = box->has_proc ? openat(INIT_FD_PROC, "self/oom_score_adj", O_RDWR | O_CLOEXEC)
+			       : open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char score[2];
+
+	if (fd < 0)
+		return;
+	if (read(fd, score, sizeof(score)) != 2 || score[0] != '0')
+		write(fd, "0", 1);
+	close(fd);
+}
+
 /* A setuid caller runs in its user's limits and at his priority, and so did this process until now: a box that he shares
  * with others shall not end by them, or starve. What the machine does not allow stays as it is.
  */
@@ -685,6 +701,7 @@ int main(void)
 	keep_number();
 	detach_old_mounts(&box);
 	shed_limits();
+	shed_oom_score(&box);
 	drop_privileges();
 
 	for (;;) {

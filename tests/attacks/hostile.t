@@ -84,6 +84,31 @@ pkill -fx 'sleep 4911'
 wait $job
 nothing_left "su: nothing is left"
 
+# The first to be killed for want of memory is whoever asked for it, and what he calls inherits that.
+cat >"$T/hostile-su" <<'END'
+#!/bin/bash
+echo 1000 >/proc/self/oom_score_adj
+exec su bob -c 'sleep 4912; true'
+END
+as alice "$T/hostile-su" >"$T/told" 2>&1 3>&- &
+job=$!
+until_ok 10 pgrep -fx 'sleep 4912' >/dev/null
+is "$(cat "/proc/$(pgrep -fx 'sleep 4912')/oom_score_adj")" 1000 "su: who asks to be killed first for want of memory, will be"
+ok "su: but not nsbox-init" until_ok 5 grep -qx 0 "/proc/$(holders)/oom_score_adj"
+pkill -fx 'sleep 4912'
+wait $job
+if (echo -1000 >/proc/self/oom_score_adj) 2>/dev/null; then
+    (echo -1000 >/proc/self/oom_score_adj && session --user alice -- sleep 4913) >"$T/told" 2>&1 3>&- &
+    job=$!
+    until_ok 10 pgrep -fx 'sleep 4913' >/dev/null
+    ok "nor is it never killed, because its caller is not" until_ok 5 grep -qx 0 "/proc/$(holders)/oom_score_adj"
+    pkill -fx 'sleep 4913'
+    wait $job
+else
+    skip "nor is it never killed, because its caller is not" "root has no CAP_SYS_RESOURCE on this machine"
+fi
+nothing_left "su: nothing is left of these"
+
 # --- Names and items ---
 
 long=$(head -c 65536 /dev/zero | tr '\0' x)

@@ -516,8 +516,13 @@ static int prepare(struct opening *opening, char **hosts, struct box_failure *fa
 {
 	const struct box_request *request = opening->request;
 	struct inside *inside = &opening->birth.inside;
-	int result = make_hosts(request->policy, hosts, &inside->hosts_size);
+	int result;
 
+	/* nsbox-init, which will get no more than that, has to detach the old mounts. */
+	if ((request->policy->namespaces & CLONE_NEWNS) &&
+		prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0)
+		return fail(failure, "bounding-set", "CAP_SYS_ADMIN", -EPERM);
+	result = make_hosts(request->policy, hosts, &inside->hosts_size);
 	if (result < 0)
 		return fail(failure, "hosts", "/etc/hosts", result);
 	inside->request = request;
@@ -685,6 +690,33 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 	return result;
 }
 
+/* The first capability from first on that the policy takes out of the bounding set, and that is in it; -1: none. */
+static int next_to_drop(const struct policy *policy, int first)
+{
+	for (int capability = first; policy->bounding_set_given && capability < 64; capability++)
+		if (!(policy->bounding_set & UINT64_C(1) << capability) &&
+			prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1)
+			return capability;
+	return -1;
+}
+
+/* What is taken out of the bounding set does not come back, so box_confine() must not fail half-way: the kernel asks for
+ * one capability only, each time. (It may lack memory, of which it kills this process then.)
+ */
+static int check_confinement(const struct policy *policy, struct box_failure *failure)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (next_to_drop(policy, 0) < 0)
+		return 0;
+	if (capget(&header, data) < 0)
+		return fail(failure, "bounding-set", "", -errno);
+	if (!(data[CAP_TO_INDEX(CAP_SETPCAP)].effective & CAP_TO_MASK(CAP_SETPCAP)))
+		return fail(failure, "bounding-set", "CAP_SETPCAP", -EPERM);
+	return 0;
+}
+
 int box_open(const struct box_request *request, struct box **box, struct box_entry *entry,
 	struct box_failure *failure)
 {
@@ -703,7 +735,9 @@ int box_open(const struct box_request *request, struct box **box, struct box_ent
 	opening->scope_key = scope_key(request);
 	opening->lease.operation = LEASE_JOIN;
 	fill_record(request, opening->scope_key, &opening->lease.record);
-	result = open_into(opening, entry, failure);
+	result = check_confinement(request->policy, failure);
+	if (result == 0)
+		result = open_into(opening, entry, failure);
 	end_birth(&opening->birth);
 	if (result < 0) {
 		box_free(*box);
@@ -734,15 +768,9 @@ int box_close(struct box *box, struct box_failure *failure)
 
 int box_confine(const struct policy *policy, struct box_failure *failure)
 {
-	for (int capability = 0; policy->bounding_set_given && capability < 64; capability++) {
-		if (policy->bounding_set & UINT64_C(1) << capability)
-			continue;
-		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-			if (errno == EINVAL)
-				break; /* the kernel knows no further ones */
+	for (int next = next_to_drop(policy, 0); next >= 0; next = next_to_drop(policy, next + 1))
+		if (prctl(PR_CAPBSET_DROP, next, 0, 0, 0) < 0)
 			return fail(failure, "capabilities", "", -errno);
-		}
-	}
 	if (policy->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail(failure, "no-new-privileges", "", -errno);
 	return 0;

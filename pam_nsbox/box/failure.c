@@ -12,6 +12,7 @@
 /* What the steps outside of the table do (those inside say it themselves). */
 static const char *const outside_steps[][2] = {
 	{"save", "remembers the way back"},
+	{"bounding-set", "examines the caller's capability bounding set"},
 	{"clone", "makes the new namespaces"},
 	{"ready", "waits for nsbox-init to be ready"},
 	{"hosts", "reads the hosts file"},
@@ -84,6 +85,10 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 		hint_at_limit(request->policy->namespaces, buf, size);
 	else if ((strcmp(step, "clone") == 0 || strcmp(step, "enter") == 0) && failure->error == EPERM)
 		snprintf(buf, size, "the caller needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_SYS_CHROOT");
+	else if (strcmp(step, "bounding-set") == 0)
+		snprintf(buf, size,
+			"the caller needs it; some containers lack it, and so does a process after the "
+			"CapabilityBoundingSet of an earlier session");
 	else if (strcmp(step, "init") == 0 || strcmp(step, "exec") == 0)
 		snprintf(buf, size, "reinstall pam_nsbox, or mend owner and mode of %s (root, 0755)",
 			request->init);

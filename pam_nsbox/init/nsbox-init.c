@@ -646,7 +646,11 @@ static void drop_privileges(void)
 		uint32_t effective, permitted, inheritable;
 	} data[2] = {{.effective = 1 << 5, .permitted = 1 << 5}}; /* CAP_KILL */
 
-	syscall(SYS_capset, &header, data);
+	/* It may not have even that one: a box in a box whose policy has taken it away. */
+	if (syscall(SYS_capset, &header, data) < 0) {
+		data[0].effective = data[0].permitted = 0;
+		syscall(SYS_capset, &header, data);
+	}
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -48,6 +48,45 @@ is "$(ssh_as root 'mount -t tmpfs x /mnt 2>&1 | grep -c -i "denied\|permitted\|s
     "$(printf '1\n00000000000400c3')" "CapabilityBoundingSet: root in a box has no more than that"
 rm /usr/local/bin/setuid-id
 
+# What leaves the bounding set never comes back, so a caller who may not drop all of it drops nothing.
+policy alice 'CapabilityBoundingSet = CAP_CHOWN'
+from_here
+setpriv --bounding-set -setpcap session --user alice --state -- true >"$T/out" 2>"$T/session"
+is $? 120 "CapabilityBoundingSet: a caller without CAP_SETPCAP is refused"
+like "$(cat "$T/session")" 'state: unchanged' "and keeps its own bounding set"
+logged 'refused.*step=bounding-set .* on CAP_SETPCAP: ' "and the log says why"
+unlike "$(log)" 'nsbox-init: ' "before there was a box"
+policy alice 'CapabilityBoundingSet = ~CAP_SETPCAP'
+setpriv --bounding-set -setpcap session --user alice --state -- true >"$T/out" 2>"$T/session"
+is $? 0 "it is let in where there is nothing to drop any more" || diag "$(cat "$T/session")"
+like "$(cat "$T/session")" 'state: unchanged' "and is what it was"
+
+# Nor does a process that has opened such a session make another, which would be nobody's policy.
+pam_service pamtester
+policy alice 'CapabilityBoundingSet = CAP_CHOWN'
+snapshot
+from_here
+pamtester pamtester alice open_session close_session open_session >"$T/out" 2>&1
+isnt $? 0 "CapabilityBoundingSet: a second session of the same process is refused"
+is "$(log | grep -c ' opened box=')" 1 "the first one was opened"
+logged 'refused.*step=bounding-set .* on CAP_SYS_ADMIN: .*CapabilityBoundingSet of an earlier session' "the log says why"
+nothing_left "nothing is left of it"
+policy alice 'CapabilityBoundingSet = ~CAP_NET_RAW'
+pamtester pamtester alice open_session close_session open_session close_session >"$T/out" 2>&1
+is $? 0 "one that keeps what nsbox-init needs may open any number" || diag "$(cat "$T/out")"
+
+# nsbox-init gets no more than the caller has.
+policy alice 'Hostname = boxed' 'TimeoutStopSec = 1s'
+snapshot
+setpriv --bounding-set -kill session --user alice -- sleep 4931 >"$T/out" 2>&1 3>&- &
+job=$!
+until_ok 5 pgrep -fx 'sleep 4931' >/dev/null
+is "$(awk '/^Cap(Prm|Eff)/ { print $2 }' "/proc/$(holders)/status" | xargs)" "0000000000000000 0000000000000000" \
+    "a box of a caller without CAP_KILL: nsbox-init keeps no other capability either"
+pkill -fx 'sleep 4931'
+wait $job
+nothing_left "and ends"
+
 # --- /proc ---
 
 policy alice 'ProtectProc = default'

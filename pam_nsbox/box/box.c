@@ -415,12 +415,14 @@ static int give_birth(struct birth *birth, int connection, int holders_end, stru
 }
 
 /* The intermediate process ends while nsbox-init starts; waiting for it is left to the end of the opening,
- * when it has nothing left to do.
+ * when it has nothing left to do. Should somebody have stopped it, it ends all the same.
  */
 static void end_birth(struct birth *birth)
 {
-	if (birth->intermediate > 0)
+	if (birth->intermediate > 0) {
+		kill(birth->intermediate, SIGKILL);
 		waitpid(birth->intermediate, NULL, __WALL);
+	}
 	birth->intermediate = 0;
 	if (birth->is_blocking) {
 		sigprocmask(SIG_SETMASK, &birth->signals, NULL);

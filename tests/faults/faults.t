@@ -39,7 +39,7 @@ done
 faults_are_clean "every allocation fails" --every "$(rounds 2 1)" memory
 faults_are_clean "every small limit of descriptors" descriptors
 faults_are_clean "every other resource limit is small" limits
-faults_are_clean "the intermediate process is stopped" --role intermediate --every "$(rounds 2 1)" stop
+faults_are_clean "the intermediate process is stopped" --role intermediate --every "$(rounds 3 1)" stop
 faults_are_clean "the holder is stopped" --role holder --every "$(rounds 90 5)" stop
 
 # All that a policy can ask for.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 /* pid: its row names pid_for_children, because that is what setns(2) changes for a PID namespace; the
  * process itself stays where it was born (pid_namespaces(7)).
@@ -46,4 +47,14 @@ const char *namespaces_names(int mask, char *buf, size_t size)
 			used += (size_t)snprintf(
 				buf + used, size - used, "%s%s", used ? "," : "", namespace_kinds[i].name);
 	return buf;
+}
+
+/* Its inode number in every kernel (PROC_USER_INIT_INO in linux/proc_ns.h of the kernel's own headers). */
+#define FIRST_USER_NAMESPACE 0xeffffffdU
+
+bool in_first_user_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/thread-self/ns/user", &st) == 0 && st.st_ino == FIRST_USER_NAMESPACE;
 }

@@ -6,6 +6,7 @@
 #ifndef NSBOX_NAMESPACES_H
 #define NSBOX_NAMESPACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct namespace_kind {
@@ -27,5 +28,8 @@ int namespaces_by_default(void);
 
 /* Writes the names of the kinds in mask, comma-separated, into buf, always terminated; returns buf. */
 const char *namespaces_names(int mask, char *buf, size_t size);
+
+/* Whether the calling thread is in the machine's own user namespace, not in one below. Makes a system call only. */
+bool in_first_user_namespace(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "network.h"
 
 #include <limits.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -117,22 +119,42 @@ bool box_is_own(const struct box *box)
 	return box->is_own;
 }
 
+static int open_way_back(const char *path, bool is_first)
+{
+	cleanup_fd int fd = raise_fd(open(path, O_RDONLY | O_CLOEXEC));
+	int owner;
+
+	if (fd < 0)
+		return -errno;
+	if (!is_first) {
+		owner = ioctl(fd, NS_GET_USERNS);
+		if (owner < 0)
+			return -errno;
+		close(owner);
+	}
+	return take_fd(&fd);
+}
+
 /* Descriptors of the namespaces and the directory that the calling thread is in. A pidfd of oneself would not
- * do: it follows its process's current namespaces. The directory is saved only if it is not "/", to which
+ * do: it follows its process's current namespaces. Nor does one of a namespace that belongs to a user namespace above
+ * the caller's, into which only processes of that one can go. The directory is saved only if it is not "/", to which
  * setns(2) leads anyway: forked children that do not exec, like sshd's, would hold a descriptor of the host's
  * tree.
  */
 static int save_way_back(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
 {
 	char path[64];
+	int is_first = -1; /* not asked yet */
 
 	for (size_t i = 0; i < n_namespace_kinds; i++) {
 		if (!(namespaces & namespace_kinds[i].flag) || box->way_back[i] >= 0)
 			continue;
+		if (is_first < 0)
+			is_first = in_first_user_namespace();
 		snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", namespace_kinds[i].proc);
-		box->way_back[i] = raise_fd(open(path, O_RDONLY | O_CLOEXEC));
+		box->way_back[i] = open_way_back(path, is_first);
 		if (box->way_back[i] < 0)
-			return fail(failure, "save", path, -errno);
+			return fail(failure, "save", path, box->way_back[i]);
 	}
 	if ((namespaces & CLONE_NEWNS) && box->directory < 0 && strcmp(directory, "/") != 0) {
 		box->directory = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -89,6 +89,10 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 		snprintf(buf, size,
 			"the caller needs it; some containers lack it, and so does a process after the "
 			"CapabilityBoundingSet of an earlier session");
+	else if (strcmp(step, "save") == 0 && failure->error == EPERM)
+		snprintf(buf, size,
+			"it belongs to a user namespace above the caller's, and could not be entered again; "
+			"leave its kind out of Namespaces");
 	else if (strcmp(step, "init") == 0 || strcmp(step, "exec") == 0)
 		snprintf(buf, size, "reinstall pam_nsbox, or mend owner and mode of %s (root, 0755)",
 			request->init);

@@ -1,4 +1,5 @@
 #include "inside.h"
+#include "../namespaces.h"
 #include "kernel.h"
 #include "limits.h"
 #include "live.h"
@@ -261,7 +262,9 @@ int inside_move_aside(struct inside *inside, const char *path)
 }
 
 /* The host's procfs would stay reachable under a new one, and so would any that lies under it. The box's own file system
- * then takes their place, where the new procfs will cover it.
+ * then takes their place, where the new procfs will cover it. In a user namespace what came with the mount namespace is
+ * locked (mount_namespaces(7)) and cannot be moved, only covered; then root in the box can take off what covers it, and
+ * nobody else can, for in a user namespace of his own all of it is locked.
  */
 static int run_old_procfs(struct inside *inside)
 {
@@ -273,8 +276,8 @@ static int run_old_procfs(struct inside *inside)
 	result = inside_move_aside(inside, "/proc");
 	if (result < 0)
 		return result;
-	/* One that cannot be moved, as in a container that may not, looks like one that is not there. */
-	if (statfs("/proc", &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC)
+	/* One that cannot be moved looks like one that is not there. */
+	if (statfs("/proc", &fs) < 0 || (fs.f_type == PROC_SUPER_MAGIC && in_first_user_namespace()))
 		return inside_fail(inside, "/proc", -EBUSY);
 	result = sys_move_mount(INIT_FD_STORE, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;

@@ -1,11 +1,13 @@
 /* Runs a command as root of a new user namespace in which every user and group is mapped to itself, with mount, UTS,
  * IPC and PID namespaces that belong to it and, where asked, limits on the number of namespaces.
  *
- *	in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]
+ *	in-userns [-l SYSCTL=NUMBER]... [-s KIND]... COMMAND [ARGUMENT...]
  *
  * user.max_pid_namespaces and its like (namespaces(7)) hold for one user namespace. Lowered in here they meet
  * the command alone and end with it; lowered outside they would meet the whole machine, and stay if the test
  * were killed. The namespaces of the command itself count: with 1 there can be no other.
+ *
+ * -s uts and -s ipc share those namespaces with the machine outside, to whose user namespace they then belong.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +79,7 @@ static int set_limits(char **limits)
 }
 
 /* Two pipes: one says "I am in the new namespace", the other "your map is written". */
-static int enter(char **limits, int inside, int mapped)
+static int enter(char **limits, int shared, int inside, int mapped)
 {
 	char byte;
 
@@ -85,7 +87,7 @@ static int enter(char **limits, int inside, int mapped)
 		return -1;
 	if (setgid(0) < 0 || setuid(0) < 0)
 		return -1;
-	if (unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID) < 0)
+	if (unshare((CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID) & ~shared) < 0)
 		return -1;
 	return set_limits(limits);
 }
@@ -106,14 +108,19 @@ static int run(char **command)
 
 int main(int argc, char **argv)
 {
-	int n_limits = 0, option, inside[2], mapped[2];
+	int n_limits = 0, shared = 0, option, inside[2], mapped[2];
 	char *limits[16] = {NULL}, byte;
 	pid_t pid;
 
-	while ((option = getopt(argc, argv, "+l:")) != -1) {
-		if (option != 'l' || n_limits == 15)
+	while ((option = getopt(argc, argv, "+l:s:")) != -1) {
+		if (option == 'l' && n_limits < 15)
+			limits[n_limits++] = optarg;
+		else if (option == 's' && strcmp(optarg, "uts") == 0)
+			shared |= CLONE_NEWUTS;
+		else if (option == 's' && strcmp(optarg, "ipc") == 0)
+			shared |= CLONE_NEWIPC;
+		else
 			goto usage;
-		limits[n_limits++] = optarg;
 	}
 	if (optind == argc)
 		goto usage;
@@ -123,7 +130,7 @@ int main(int argc, char **argv)
 	}
 	if (pid == 0) {
 		close(mapped[1]);
-		if (enter(limits, inside[1], mapped[0]) == 0)
+		if (enter(limits, shared, inside[1], mapped[0]) == 0)
 			_exit(run(argv + optind));
 		fprintf(stderr, "in-userns: %s\n", strerror(errno));
 		_exit(127);
@@ -138,6 +145,6 @@ int main(int argc, char **argv)
 	close(mapped[1]);
 	return wait_for(pid);
 usage:
-	fprintf(stderr, "usage: in-userns [-l SYSCTL=NUMBER]... COMMAND [ARGUMENT...]\n");
+	fprintf(stderr, "usage: in-userns [-l SYSCTL=NUMBER]... [-s KIND]... COMMAND [ARGUMENT...]\n");
 	return 2;
 }

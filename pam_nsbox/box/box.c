@@ -714,13 +714,20 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 	return result;
 }
 
-/* The first capability from first on that the policy takes out of the bounding set, and that is in it; -1: none. */
+/* The first capability from first on that the policy takes out of the bounding set, and that is in it; -1: none. Every
+ * kernel on which this works knows those up to CAP_CHECKPOINT_RESTORE; about one after it an error says that there is none.
+ */
 static int next_to_drop(const struct policy *policy, int first)
 {
-	for (int capability = first; policy->bounding_set_given && capability < 64; capability++)
-		if (!(policy->bounding_set & UINT64_C(1) << capability) &&
-			prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1)
+	for (int capability = first; policy->bounding_set_given && capability < 64; capability++) {
+		int is_there;
+
+		if (policy->bounding_set & UINT64_C(1) << capability)
+			continue;
+		is_there = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+		if (is_there == 1 || (is_there < 0 && capability <= CAP_CHECKPOINT_RESTORE))
 			return capability;
+	}
 	return -1;
 }
 

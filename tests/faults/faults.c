@@ -814,6 +814,26 @@ static bool wait_for_caller(struct watch *watch)
 	return true;
 }
 
+/* Whoever does not end in time is killed: the next case shall not meet him. */
+static bool wait_for_end(struct watch *watch)
+{
+	int64_t end = now_ms() + TOO_LONG_MS;
+	int status;
+
+	while (waitpid(watch->caller, &status, WNOHANG) == 0) {
+		if (watch->listener >= 0)
+			serve(watch, 1);
+		else
+			usleep(200);
+		if (now_ms() > end) {
+			kill(watch->caller, SIGKILL);
+			waitpid(watch->caller, &status, 0);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool run_case(const struct fault *fault, bool record, bool *moved, struct text *why)
 {
 	static struct text left;
@@ -854,12 +874,8 @@ static bool run_case(const struct fault *fault, bool record, bool *moved, struct
 	} else if (fault->action != DO_KILL || fault->role != CALLER) {
 		put(why, " the caller died;");
 	}
-	for (int64_t end = now_ms() + 2000;
-		is_alive && waitpid(watch.caller, NULL, WNOHANG) == 0 && now_ms() < end;)
-		if (watch.listener >= 0)
-			serve(&watch, 1);
-		else
-			usleep(200);
+	if (is_alive && !wait_for_end(&watch))
+		put(why, " the caller does not end;");
 	if (!machine_is_clean(&watch, 0, &left))
 		put(why, " left:%s", left.text);
 	read_log();

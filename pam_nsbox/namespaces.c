@@ -56,5 +56,5 @@ bool in_first_user_namespace(void)
 {
 	struct stat st;
 
-	return stat("/proc/thread-self/ns/user", &st) == 0 && st.st_ino == FIRST_USER_NAMESPACE;
+	return stat("/proc/thread-self/ns/user", &st) < 0 || st.st_ino == FIRST_USER_NAMESPACE;
 }

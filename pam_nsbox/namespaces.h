@@ -29,7 +29,9 @@ int namespaces_by_default(void);
 /* Writes the names of the kinds in mask, comma-separated, into buf, always terminated; returns buf. */
 const char *namespaces_names(int mask, char *buf, size_t size);
 
-/* Whether the calling thread is in the machine's own user namespace, not in one below. Makes a system call only. */
+/* Whether the calling thread is in the machine's own user namespace, not in one below; yes where nobody knows. Makes a
+ * system call only.
+ */
 bool in_first_user_namespace(void);
 
 #endif

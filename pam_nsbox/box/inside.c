@@ -261,24 +261,33 @@ int inside_move_aside(struct inside *inside, const char *path)
 	return inside_fail(inside, path, -ELOOP);
 }
 
+/* One that cannot be moved looks like one that is not there. In a user namespace what came with the mount namespace is
+ * locked (mount_namespaces(7)) and can only be covered; then root in the box can take off what covers it, and nobody
+ * else can, for in a user namespace of his own all of it is locked.
+ */
+int inside_move_type_aside(struct inside *inside, const char *path, unsigned int type)
+{
+	struct statfs fs;
+	int result = inside_move_aside(inside, path);
+
+	if (result == 0 &&
+		(statfs(path, &fs) < 0 || ((unsigned int)fs.f_type == type && in_first_user_namespace())))
+		result = inside_fail(inside, path, -EBUSY);
+	return result;
+}
+
 /* The host's procfs would stay reachable under a new one, and so would any that lies under it. The box's own file system
- * then takes their place, where the new procfs will cover it. In a user namespace what came with the mount namespace is
- * locked (mount_namespaces(7)) and cannot be moved, only covered; then root in the box can take off what covers it, and
- * nobody else can, for in a user namespace of his own all of it is locked.
+ * then takes their place, where the new procfs will cover it.
  */
 static int run_old_procfs(struct inside *inside)
 {
-	struct statfs fs;
 	int result;
 
 	if (!needs_procfs(inside))
 		return 0;
-	result = inside_move_aside(inside, "/proc");
+	result = inside_move_type_aside(inside, "/proc", PROC_SUPER_MAGIC);
 	if (result < 0)
 		return result;
-	/* One that cannot be moved looks like one that is not there. */
-	if (statfs("/proc", &fs) < 0 || (fs.f_type == PROC_SUPER_MAGIC && in_first_user_namespace()))
-		return inside_fail(inside, "/proc", -EBUSY);
 	result = sys_move_mount(INIT_FD_STORE, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH);
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }

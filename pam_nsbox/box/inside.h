@@ -59,6 +59,9 @@ void inside_run(struct inside *inside);
  */
 int inside_move_aside(struct inside *inside, const char *path);
 
+/* The same for file systems of that type (statfs(2)), none of which may be left at path; -EBUSY otherwise. */
+int inside_move_type_aside(struct inside *inside, const char *path, unsigned int type);
+
 /* Notes what a step was working on when it failed, then returns error, so that a step can end with it. */
 int inside_fail(struct inside *inside, const char *subject, int error);
 

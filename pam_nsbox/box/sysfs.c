@@ -118,7 +118,7 @@ int sysfs_replace(struct inside *inside)
 		return errno == ENOENT ? 0 : inside_fail(inside, "/sys", -errno);
 	result = fill(inside, old);
 	if (result == 0)
-		result = inside_move_aside(inside, "/sys");
+		result = inside_move_type_aside(inside, "/sys", SYSFS_MAGIC);
 	if (result == 0)
 		result = sys_move_mount(INIT_FD_STORE, NEW_SYSFS, AT_FDCWD, "/sys", 0);
 	return result < 0 && !inside->failure.subject[0] ? inside_fail(inside, "/sys", result) : result;

@@ -544,7 +544,7 @@ static void put_machine_mounts(struct text *text)
 static void look_at_machine(struct machine *machine, pid_t caller)
 {
 	static const char *const folders[] = {
-		"/run", "/run/nsbox", "/tmp", "/dev/shm", "/dev/mqueue", "/", "/var/lib/nsbox/tmp", NULL};
+		"/run", "/run/nsbox", "/tmp", "/dev/shm", "/dev/mqueue", "/var/lib/nsbox/tmp", NULL};
 
 	clear(&machine->processes);
 	clear(&machine->mounts);
@@ -737,12 +737,15 @@ static bool is_lease_kept(const struct fault *fault)
 }
 
 /* Errors that do not mean that a call failed, but that what it asks for is not there, and that the box has no need of it:
- * /etc/hosts, a folder that no rule of the administrator's names, an old mount.
+ * a configuration, /etc/hosts, /sys, a folder that no rule of the administrator's names, an old mount.
  */
 static bool is_answer(const struct fault *fault)
 {
 	long number = fault->action == DO_FAIL ? recorded[fault->role][fault->index] : -1;
 
+	if (fault->error == ENOENT && ((fault->role == CALLER && number == SYS_newfstatat) ||
+					      (fault->role == HOLDER && number == SYS_openat)))
+		return true;
 	if (fault->error != ENOENT && fault->error != ENOTDIR && fault->error != EINVAL)
 		return false;
 	return number == (fault->role == CALLER ? SYS_openat : SYS_openat2) ||

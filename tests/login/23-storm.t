@@ -45,7 +45,7 @@ rounds=$(rounds 12 1000)
 seed=${NSBOX_TEST_SEED:-$RANDOM}
 diag "NSBOX_TEST_SEED=$seed"
 RANDOM=$seed
-bad_open=0 split=0 left=0 orphan=0
+bad_open=0 split=0 unequal=0 left=0 orphan=0
 
 # enter N: a login that writes the box's id, then stays
 enter() {
@@ -60,6 +60,16 @@ one_box() {
         [[ $(tr '\0' ' ' <"$caller/cmdline") == 'sleep 4930 ' ]] && tr '\0' '\n' <"$caller/environ" | grep ^NSBOX=
     done 2>/dev/null | sort -u)
     [ "$(wc -l <<<"$ids")" -le 1 ]
+}
+
+# As many leases are held as logins are there.
+leases_match() {
+    local n logins=0 leases
+    leases=$(nsboxctl list --noheadings -o LEASES 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
+    for n in "${!CALLERS[@]}"; do
+        [ ! -s "$T/in/$n" ] || gone "${CALLERS[$n]}" || logins=$((logins + 1))
+    done
+    [ "$leases" -eq "$logins" ]
 }
 
 entered() {
@@ -86,6 +96,7 @@ for ((round = 1; round <= rounds; round++)); do
         [ $((RANDOM % 2)) -eq 0 ] && kill -KILL "${CALLERS[$n]}" 2>/dev/null
     done
     [ $((RANDOM % 3)) -eq 0 ] && holders | xargs -r kill -KILL 2>/dev/null
+    [ $((RANDOM % 3)) -eq 0 ] && pgrep -fx 'sleep 4930' | head -n $((RANDOM % 3 + 1)) | xargs -r kill -KILL 2>/dev/null
     kill -KILL "$victim" 2>/dev/null
     for n in 7 8 9; do
         enter "$n"
@@ -96,6 +107,7 @@ for ((round = 1; round <= rounds; round++)); do
         [ -s "$T/in/$n" ] || grep -q 'open_session: 0' "$T/out/$n" || bad_open=$((bad_open + 1))
     done
     until_ok 3 one_box || split=$((split + 1))
+    until_ok 5 leases_match || unequal=$((unequal + 1))
     for n in "${!CALLERS[@]}"; do
         kill -KILL "${CALLERS[$n]}" 2>/dev/null
     done
@@ -105,6 +117,7 @@ for ((round = 1; round <= rounds; round++)); do
 done
 is "$bad_open" 0 "$rounds rounds of random kills: whoever is not killed gets in"
 is "$split" 0 "$rounds rounds: never two boxes for one scope"
+is "$unequal" 0 "$rounds rounds: never a lease without its login, never a login without its lease"
 is "$orphan" 0 "$rounds rounds: never a box without a lease"
 is "$left" 0 "$rounds rounds: /run/nsbox stays empty"
 rm -rf "$T/in" "$T/out"

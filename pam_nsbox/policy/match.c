@@ -38,15 +38,15 @@ static bool item_fits(struct span item, const struct names *names)
 	return false;
 }
 
-/* Whether a list fits: an item does, and no exclusion does. A list of exclusions alone begins with everybody.
- * literally leaves wildcards out. A value that is wrong is taken apart where it may have been meant to be:
- * whom it could mean it decides, and so refuses.
+/* Whether a list fits: an item does, and no exclusion does. A list of exclusions alone begins with everybody; commas
+ * alone are for nobody. literally leaves wildcards out. A value that is wrong is taken apart where it may have been meant
+ * to be: whom it could mean it decides, and so refuses.
  */
 static bool list_fits(const struct entry *entry, const struct names *names, bool literally)
 {
 	const char *separators = entry->fault == FAULT_NONE ? "," : ",;#\"'";
 	struct span rest = entry->value, item = {NULL, 0};
-	bool fits = false, inclusions = false;
+	bool fits = false, inclusions = false, exclusions = entry->fault != FAULT_NONE;
 
 	while (span_next(&rest, separators, &item)) {
 		bool exclusion = span_starts(item, "!");
@@ -56,13 +56,14 @@ static bool list_fits(const struct entry *entry, const struct names *names, bool
 		if (item.length == 0)
 			continue;
 		inclusions |= !exclusion;
+		exclusions |= exclusion;
 		if ((literally && !exclusion && is_glob(item)) || !item_fits(item, names))
 			continue;
 		if (exclusion)
 			return false;
 		fits = true;
 	}
-	return fits || (!inclusions && !literally && item.at);
+	return fits || (exclusions && !inclusions && !literally && item.at);
 }
 
 /* Whether the section's lists of one row fit; true if it has none. A second list is an error, and counts too,

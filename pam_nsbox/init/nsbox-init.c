@@ -400,16 +400,18 @@ static uint32_t receive(struct box *box, int fd, int *pidfd)
 		.msg_iov = parts,
 		.msg_iovlen = is_maker ? 2 : 1,
 		.msg_control = descriptor.buffer,
-		.msg_controllen = sizeof(descriptor.buffer),
+		/* Not all of the buffer: what aligns it has room for a second descriptor, which would stay open. */
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *header = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	/* A message of no bytes may bring a descriptor, too. */
+	const struct cmsghdr *header = size >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
 	*pidfd = -1;
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
 		header->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(pidfd, CMSG_DATA(header), sizeof(int));
-	else if (size > 0 && (message.msg_flags & MSG_CTRUNC))
+	else if (size >= 0 && (message.msg_flags & MSG_CTRUNC))
 		*pidfd = NO_ROOM;
 	if (size < (ssize_t)sizeof(head))
 		return 0;

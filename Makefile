@@ -169,19 +169,23 @@ lint: ## compilers' warnings as errors, and every analyser, without findings
 
 # libFuzzer's targets, each with its seeds; what it found earlier is kept in build/fuzz. FUZZ_TIME is seconds a target,
 # or FUZZ_RUNS a number of executions.
-FUZZ_TARGETS := config specifiers mounts lease nsboxctl
+FUZZ_TARGETS := config match specifiers mounts lease nsboxctl
 FUZZ_TIME    ?= 60
 FUZZ_RUNS    ?= -1
 FUZZ_CC      ?= clang
-FUZZ_FLAGS   := -std=gnu17 -D_GNU_SOURCE -g -O1 -Ipam_nsbox -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+FUZZ_FLAGS   := -std=gnu17 -D_GNU_SOURCE -g -O2 -Ipam_nsbox -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	-Wno-macro-redefined -Wno-array-bounds -DNSBOX_VERSION='"$(VERSION)"' -DNSBOX_INIT='"$(LIBEXECDIR)/nsbox-init"' \
 	-DNSBOX_CONF='"$(SYSCONFDIR)/security/nsbox.conf"' -DNSBOX_PAMDIR='"$(PAMDIR)"'
 
-$(addprefix $(B)/fuzz/,$(FUZZ_TARGETS)): $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(ENGINE) $(CTL) $(HEADERS) \
+# What is linked with a target; tests/fuzz/users.h stands for policy/directory.c.
+FUZZ_ENGINE  := $(filter-out pam_nsbox/policy/directory.c,$(ENGINE))
+fuzzed        = $(if $(filter lease,$(1)),,$(if $(filter config nsboxctl,$(1)),$(FUZZ_ENGINE),$(ENGINE))) \
+	$(if $(filter nsboxctl,$(1)),$(filter-out %/main.c,$(CTL)) $(CTL_LIBS),$(MODULE_LIBS))
+
+$(addprefix $(B)/fuzz/,$(FUZZ_TARGETS)): $(B)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(ENGINE) $(CTL) $(HEADERS) \
 		pam_nsbox/init/nsbox-init.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(if $(filter lease,$*),,$(ENGINE)) \
-		$(if $(filter nsboxctl,$*),$(filter-out pam_nsbox/nsboxctl/main.c,$(CTL)) $(CTL_LIBS),$(MODULE_LIBS))
+	$(FUZZ_CC) $(FUZZ_FLAGS) $(if $(filter config,$*),-fno-sanitize-coverage=trace-cmp) -o $@ $< $(call fuzzed,$*)
 
 fuzz-%: $(B)/fuzz/%
 	@mkdir -p $(B)/fuzz/$*-corpus

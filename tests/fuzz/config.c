@@ -1,5 +1,5 @@
 /* Fuzzes the reader of nsbox.conf, the check of every value, and the decision for one login: a file is the input. */
-#include "fuzz.h"
+#include "users.h"
 
 #include "policy/config.h"
 #include "policy/index.h"
@@ -38,8 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			config_describe(config, &config->problems[i], &sentence);
 		if (config_check(config, &findings, &n_findings) == 0)
 			findings_free(findings, n_findings);
-		decide(config, "root", "sshd");
-		decide(config, "nobody", "login");
+		for (size_t i = 0; i < FUZZ_COUNT(fuzz_users); i++)
+			decide(config, fuzz_users[i].pw_name, i % 2 ? "sshd" : "login");
 	}
 	config_free(config);
 	return 0;

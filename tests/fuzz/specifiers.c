@@ -1,9 +1,8 @@
 /* Fuzzes templates, with hostile values for every specifier: what comes out is a path without a way up, or a valid host
- * name. The input is a template and the values, one a line. And it is a list of Users, matched against the same values.
+ * name. The input is a template and the values, one a line.
  */
 #include "fuzz.h"
 
-#include "policy/match.h"
 #include "policy/policy.h"
 #include "policy/specifiers.h"
 #include "policy/text.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <security/pam_ext.h>
@@ -21,6 +22,14 @@
 /* PAM keeps one struct session for each handle under this name; both lines of a stack find it (open, close).
  */
 #define DATA_NAME "nsbox"
+
+/* And here one struct decision, from the account phase to the session phase. */
+#define DECISION_NAME "nsbox-decision"
+
+/* How long it is good for, in seconds. A program opens the session right after the account phase; one that takes its time
+ * gets what the configuration says by then.
+ */
+#define DECISION_MAX_AGE 10
 
 /* sudo treats PAM_SESSION_ERR as no error (plugins/sudoers/auth/pam.c), so a refusal is never that. */
 #define REFUSED PAM_SYSTEM_ERR
@@ -89,6 +98,85 @@ static void resolve(const pam_handle_t *pamh, const struct arguments *arguments,
 	}
 	memcpy(login.box_id, id, sizeof(login.box_id));
 	policy_resolve(arguments->conf, &login, resolution);
+}
+
+/* --- what the account phase decides for the session phase --- */
+
+/* One login is decided upon once: its limits and its box come from the same policy, and nobody waits twice for NSS. */
+struct decision {
+	struct resolution resolution;
+	char id[BOX_ID_SIZE];
+	char *user, *service, *conf; /* that it was made for */
+	time_t made;		     /* CLOCK_BOOTTIME */
+	bool is_taken;
+};
+
+static time_t uptime(void)
+{
+	struct timespec now = {.tv_sec = 0};
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+static const char *conf_of(const struct arguments *arguments)
+{
+	return arguments->conf ? arguments->conf : "";
+}
+
+static void free_decision(pam_handle_t *pamh, void *data, int status)
+{
+	struct decision *decision = data;
+
+	(void)pamh, (void)status;
+	if (!decision->is_taken)
+		resolution_free(&decision->resolution);
+	free(decision->user);
+	free(decision->service);
+	free(decision->conf);
+	free(decision);
+}
+
+/* Leaves the resolution to PAM; where there is no memory for that it is freed, and made again when it is needed. */
+static void keep_decision(
+	pam_handle_t *pamh, const struct arguments *arguments, const char *id, struct resolution *resolution)
+{
+	struct decision *decision = calloc(1, sizeof(*decision));
+
+	if (!decision) {
+		resolution_free(resolution);
+		return;
+	}
+	decision->resolution = *resolution;
+	memcpy(decision->id, id, sizeof(decision->id));
+	decision->user = strdup(item(pamh, PAM_USER));
+	decision->service = strdup(item(pamh, PAM_SERVICE));
+	decision->conf = strdup(conf_of(arguments));
+	decision->made = uptime();
+	if (!decision->user || !decision->service || !decision->conf ||
+		pam_set_data(pamh, DECISION_NAME, decision, free_decision) != PAM_SUCCESS)
+		free_decision(pamh, decision, 0);
+}
+
+/* Takes over what the account phase has decided, once, if it is this login that it was decided for. */
+static bool take_decision(
+	const pam_handle_t *pamh, const struct arguments *arguments, char *id, struct resolution *resolution)
+{
+	const void *data = NULL;
+	struct decision *decision;
+
+	if (pam_get_data(pamh, DECISION_NAME, &data) != PAM_SUCCESS || !data)
+		return false;
+	decision = (struct decision *)(uintptr_t)data;
+	if (decision->is_taken || uptime() - decision->made > DECISION_MAX_AGE ||
+		strcmp(decision->user, item(pamh, PAM_USER)) != 0 ||
+		strcmp(decision->service, item(pamh, PAM_SERVICE)) != 0 ||
+		strcmp(decision->conf, conf_of(arguments)) != 0)
+		return false;
+	decision->is_taken = true;
+	*resolution = decision->resolution;
+	memcpy(id, decision->id, sizeof(decision->id));
+	return true;
 }
 
 /* A login that should have been boxed and cannot be: refused, or let in as OnError says. sentence is for the
@@ -195,8 +283,9 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 		entry.leases, entry.changed ? " note=\"the policy has changed since this box was made\"" : "",
 		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
 	if (limits_not_enforced(policy, names, sizeof(names))[0])
-		pam_syslog(pamh, LOG_WARNING, "not limited box=\"%s\" %s: nothing enforces %s here; it takes systemd",
-			entry.id, line, names);
+		pam_syslog(pamh, LOG_WARNING,
+			"not limited box=\"%s\" %s: nothing enforces %s here; it takes systemd", entry.id,
+			line, names);
 	return PAM_SUCCESS;
 }
 
@@ -211,8 +300,10 @@ static int open_session(pam_handle_t *pamh, int flags, const struct arguments *a
 			"the session is in its box already: a second opening changes nothing");
 		return PAM_SUCCESS;
 	}
-	box_new_id(id);
-	resolve(pamh, arguments, id, &resolution);
+	if (!take_decision(pamh, arguments, id, &resolution)) {
+		box_new_id(id);
+		resolve(pamh, arguments, id, &resolution);
+	}
 	switch (resolution.verdict) {
 	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution); break;
 	case VERDICT_REFUSE:
@@ -296,7 +387,8 @@ static int hand_over_limits(pam_handle_t *pamh, const struct policy *policy)
 		const char *name;
 		const char *value;
 	} limits[] = {
-		{"systemd.tasks_max", policy->tasks_max && strchr(policy->tasks_max, '%') ? tasks : policy->tasks_max},
+		{"systemd.tasks_max",
+			policy->tasks_max && strchr(policy->tasks_max, '%') ? tasks : policy->tasks_max},
 		{"systemd.memory_max", policy->memory_max},
 		{"systemd.cpu_weight", policy->cpu_weight},
 		{"systemd.io_weight", policy->io_weight},
@@ -332,7 +424,10 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 		result = refuse(pamh, flags, &resolution, "no policy", resolution.problem);
 	else if (resolution.verdict == VERDICT_BOX)
 		result = hand_over_limits(pamh, &resolution.policy);
-	resolution_free(&resolution);
+	if (result == PAM_SUCCESS && resolution.verdict == VERDICT_BOX)
+		keep_decision(pamh, &arguments, id, &resolution);
+	else
+		resolution_free(&resolution);
 	return result;
 }
 

@@ -11,7 +11,8 @@
  *	--mark		makes a system call that fails, getpgid(-1), right before and right after each opening, for strace
  *
  * It says "ready". Then each line on standard input that is a number N asks for N rounds. For each a line is written:
- * nanoseconds to open, to close, and from then until the box is gone (0 without --teardown). End of file ends it.
+ * nanoseconds to open, to close, from then until the box is gone (0 without --teardown), and for the account phase before
+ * (0 for the floor). End of file ends it.
  */
 #include "floor.h"
 
@@ -69,7 +70,7 @@ static int converse(int n, const struct pam_message **messages, struct pam_respo
 	return *responses ? PAM_SUCCESS : PAM_BUF_ERR;
 }
 
-/* The account phase goes first, as in every login: by then the modules are loaded. */
+/* By the end of the account phase the modules are loaded. */
 static pam_handle_t *start(const char *confdir, const char *service, const char *user)
 {
 	static const struct pam_conv conversation = {.conv = converse};
@@ -162,10 +163,10 @@ static uint64_t wait_until_gone(int holder)
 	return now() - begin;
 }
 
-static void report(uint64_t opened, uint64_t closed, uint64_t gone)
+static void report(uint64_t opened, uint64_t closed, uint64_t gone, uint64_t decided)
 {
-	printf("%llu %llu %llu\n", (unsigned long long)opened, (unsigned long long)closed,
-		(unsigned long long)gone);
+	printf("%llu %llu %llu %llu\n", (unsigned long long)opened, (unsigned long long)closed,
+		(unsigned long long)gone, (unsigned long long)decided);
 	fflush(stdout);
 	usleep(3000); /* what the kernel puts off, it does now and not in somebody else's time */
 }
@@ -189,14 +190,19 @@ static void run_floor(struct floor *floor)
 	if (floor_close(floor) < 0)
 		exit(1);
 	closed = now() - begin;
-	report(opened, closed, wait_until_gone(floor->box));
+	report(opened, closed, wait_until_gone(floor->box), 0);
 }
 
+/* The account phase goes before each opening, as in a login. */
 static void run_pam(pam_handle_t *pamh, bool is_box)
 {
-	uint64_t begin = now(), opened, closed;
-	int holder = -1, result;
+	uint64_t begin = now(), decided, opened, closed;
+	int holder = -1, result = pam_acct_mgmt(pamh, 0);
 
+	decided = now() - begin;
+	if (result != PAM_SUCCESS)
+		die("acct_mgmt", pam_strerror(pamh, result));
+	begin = now();
 	mark();
 	open_session(pamh);
 	opened = now() - begin;
@@ -209,7 +215,7 @@ static void run_pam(pam_handle_t *pamh, bool is_box)
 	if (result != PAM_SUCCESS)
 		die("close_session", pam_strerror(pamh, result));
 	go_back();
-	report(opened, closed, wait_until_gone(holder));
+	report(opened, closed, wait_until_gone(holder), decided);
 }
 
 /* Many boxes are many descriptors. */

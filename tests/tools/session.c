@@ -8,6 +8,7 @@
  *	--tty NAME, --rhost NAME, --ruser NAME	the PAM items
  *	--silent		PAM_SILENT on open and close
  *	--account		run the account phase first
+ *	--switch NAME		who PAM_USER is from then on
  *	--open N, --close N	how often the session is opened and closed, 1 without this
  *	--root			the command keeps the caller's credentials
  *	--wait-all		wait as login of util-linux 2.42 does: until there is no child any more
@@ -51,7 +52,7 @@
 enum { EXIT_REFUSED = 120, EXIT_STATE = 121, EXIT_STRANGER = 122 };
 
 struct call {
-	const char *service, *user, *tty, *rhost, *ruser;
+	const char *service, *user, *switch_to, *tty, *rhost, *ruser;
 	int flags, open, close, threads, descriptors;
 	long hold;
 	bool account, root, wait_all, exec, block_signals, state, end;
@@ -393,6 +394,8 @@ static int session(pam_handle_t *pam, const struct call *call)
 		code = pam_acct_mgmt(pam, call->flags);
 		tell("acct_mgmt: %d %s", code, pam_strerror(pam, code));
 	}
+	if (call->switch_to)
+		pam_set_item(pam, PAM_USER, call->switch_to);
 	if (call->state)
 		before = state();
 	for (int i = 0; i < call->open; i++) {
@@ -440,6 +443,7 @@ static const struct option options[] = {
 	{"ruser", required_argument, NULL, 'U'},
 	{"silent", no_argument, NULL, 'S'},
 	{"account", no_argument, NULL, 'a'},
+	{"switch", required_argument, NULL, 'i'},
 	{"open", required_argument, NULL, 'o'},
 	{"close", required_argument, NULL, 'c'},
 	{"root", no_argument, NULL, 'r'},
@@ -467,6 +471,7 @@ static int parse(int argc, char **argv, struct call *call)
 		case 'U': call->ruser = optarg; break;
 		case 'S': call->flags = (int)PAM_SILENT; break;
 		case 'a': call->account = true; break;
+		case 'i': call->switch_to = optarg; break;
 		case 'o': call->open = atoi(optarg); break;
 		case 'c': call->close = atoi(optarg); break;
 		case 'r': call->root = true; break;

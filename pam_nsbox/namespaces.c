@@ -10,12 +10,12 @@
  * process itself stays where it was born (pid_namespaces(7)).
  */
 const struct namespace_kind namespace_kinds[] = {
-	{"mount", "mnt", CLONE_NEWNS, 1, "max_mnt_namespaces"},
-	{"uts", "uts", CLONE_NEWUTS, 1, "max_uts_namespaces"},
-	{"ipc", "ipc", CLONE_NEWIPC, 1, "max_ipc_namespaces"},
-	{"pid", "pid_for_children", CLONE_NEWPID, 1, "max_pid_namespaces"},
-	{"net", "net", CLONE_NEWNET, 0, "max_net_namespaces"},
-	{"cgroup", "cgroup", CLONE_NEWCGROUP, 0, "max_cgroup_namespaces"},
+	{"mount", "mnt", CLONE_NEWNS, 1, "max_mnt_namespaces", 3},
+	{"uts", "uts", CLONE_NEWUTS, 1, "max_uts_namespaces", 10},
+	{"ipc", "ipc", CLONE_NEWIPC, 1, "max_ipc_namespaces", 2},
+	{"pid", "pid_for_children", CLONE_NEWPID, 1, "max_pid_namespaces", 6},
+	{"net", "net", CLONE_NEWNET, 0, "max_net_namespaces", 4},
+	{"cgroup", "cgroup", CLONE_NEWCGROUP, 0, "max_cgroup_namespaces", 1},
 };
 const size_t n_namespace_kinds = sizeof(namespace_kinds) / sizeof(*namespace_kinds);
 
@@ -51,6 +51,13 @@ const char *namespaces_names(int mask, char *buf, size_t size)
 
 /* Its inode number in every kernel (PROC_USER_INIT_INO in linux/proc_ns.h of the kernel's own headers). */
 #define FIRST_USER_NAMESPACE 0xeffffffdU
+
+bool is_first_user_namespace(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_ino == FIRST_USER_NAMESPACE;
+}
 
 bool in_first_user_namespace(void)
 {

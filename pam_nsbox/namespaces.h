@@ -15,6 +15,7 @@ struct namespace_kind {
 	int flag;	   /* CLONE_NEW*, for clone(2) and setns(2) */
 	int by_default;	   /* part of the built-in policy */
 	const char *limit; /* file in /proc/sys/user that limits it: the cause of ENOSPC */
+	unsigned int pidfd; /* number of ioctl(2) PIDFD_GET_*_NAMESPACE (linux/pidfd.h), for the same namespace as proc */
 };
 
 extern const struct namespace_kind namespace_kinds[];
@@ -28,6 +29,9 @@ int namespaces_by_default(void);
 
 /* Writes the names of the kinds in mask, comma-separated, into buf, always terminated; returns buf. */
 const char *namespaces_names(int mask, char *buf, size_t size);
+
+/* Whether fd is a descriptor of the machine's own user namespace. */
+bool is_first_user_namespace(int fd);
 
 /* Whether the calling thread is in the machine's own user namespace, not in one below; yes where nobody knows. Makes a
  * system call only.

@@ -119,6 +119,24 @@ bool box_is_own(const struct box *box)
 	return box->is_own;
 }
 
+/* Asks the kernel for what save_way_back() otherwise opens by path, at a tenth of the cost. It knows the process's first
+ * thread alone, and Linux before 6.11 does not know at all. What is left is the other's to open.
+ */
+static void save_namespaces_of(struct box *box, int namespaces, int self)
+{
+	cleanup_fd int user = sys_pidfd_namespace(self, NSBOX_PIDFD_USER_NAMESPACE);
+
+	if (user < 0 || !is_first_user_namespace(user) || syscall(SYS_gettid) != getpid())
+		return;
+	for (size_t i = 0; i < n_namespace_kinds; i++) {
+		if (!(namespaces & namespace_kinds[i].flag))
+			continue;
+		box->way_back[i] = raise_fd(sys_pidfd_namespace(self, namespace_kinds[i].pidfd));
+		if (box->way_back[i] < 0)
+			return;
+	}
+}
+
 static int open_way_back(const char *path, bool is_first)
 {
 	cleanup_fd int fd = raise_fd(open(path, O_RDONLY | O_CLOEXEC));
@@ -698,6 +716,7 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 	opening->lease_holder = sys_pidfd_open(getpid());
 	if (opening->lease_holder < 0)
 		return fail(failure, "save", "pidfd_open", opening->lease_holder);
+	save_namespaces_of(opening->box, policy->namespaces, opening->lease_holder);
 	result = acquire(opening, entry, failure);
 	close(opening->lease_holder);
 	if (result < 0)

@@ -158,10 +158,13 @@ static int run_log(struct inside *inside)
 static int run_exec_context(struct inside *inside)
 {
 	static const char path[] = "/proc/thread-self/attr/exec";
-	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+	cleanup_fd int fd = -1;
 	char context[8];
 	ssize_t size;
 
+	if (!sys_may_have_exec_context())
+		return 0;
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : inside_fail(inside, path, -errno);
 	size = read(fd, context, sizeof(context));

@@ -148,6 +148,10 @@ static const struct call_errors call_errors[] = {
 	CALL(mount_setattr, PATH_ERRORS, EBADF, EBUSY, EINVAL, EPERM, ENOSYS),
 	CALL(listmount, EFAULT, EINVAL, ENOENT, EPERM, ENOSYS, ENOMEM),
 	CALL(statmount, EFAULT, EINVAL, ENOENT, EOVERFLOW, EPERM, ENOSYS, ENOMEM),
+#ifndef SYS_lsm_get_self_attr
+#define SYS_lsm_get_self_attr 459
+#endif
+	CALL(lsm_get_self_attr, E2BIG, EFAULT, EINVAL, EOPNOTSUPP, ENOSYS),
 	CALL(sysinfo, EFAULT),
 	CALL(uname, EFAULT),
 	CALL(getitimer, EFAULT, EINVAL),

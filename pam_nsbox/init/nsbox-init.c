@@ -359,6 +359,15 @@ static void drop_lease(struct box *box, int lease, const char *why)
 /* A descriptor came with a message, and there was no number left for it. */
 #define NO_ROOM (-2)
 
+/* Clients' connections are sockets, and leases are not: so they are told apart. */
+static bool is_socket(int fd)
+{
+	int type;
+	socklen_t size = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
 /* Returns 0 or a positive errno. A box that is ending because its last session left is kept for the new one;
  * one that was told to stop is not.
  */
@@ -366,7 +375,7 @@ static int add_lease(struct box *box, int pidfd)
 {
 	if (pidfd == NO_ROOM)
 		return EMFILE;
-	if (pidfd < 0)
+	if (pidfd < 0 || is_socket(pidfd))
 		return EINVAL;
 	if (box->stop_requested)
 		return ESHUTDOWN;
@@ -537,7 +546,7 @@ static bool is_lease(const struct box *box, int fd)
 		.events = EPOLLIN, .data.u64 = (uint64_t)WAITED_LEASE << 32 | (uint32_t)fd};
 
 	return fd >= INIT_FDS && fd != box->signals && fd != box->process && fd != box->waiting &&
-	       epoll_ctl(box->waiting, EPOLL_CTL_MOD, fd, &event) == 0;
+	       !is_socket(fd) && epoll_ctl(box->waiting, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
 static void handle_signal(struct box *box, const struct signalfd_siginfo *info)

@@ -39,6 +39,8 @@ struct file {
 	int n_descriptors;
 	bool is_held; /* by somebody outside, too */
 	bool is_ready;
+	bool is_socket;
+	bool sends_socket;
 	bool has_hung_up;    /* a client who does not hear the answer */
 	uint8_t uid;	     /* of a client */
 	int n_sent;	     /* descriptors in his message */
@@ -194,11 +196,16 @@ static int fake_accept4(int fd)
 	return accepted;
 }
 
-static int fake_getsockopt(int fd, void *value)
+static int fake_getsockopt(int fd, int option, void *value)
 {
-	const struct ucred peer = {.pid = 1, .uid = file_of(fd)->uid};
+	const struct ucred peer = {.pid = 1};
 
+	if (option == SO_TYPE) {
+		errno = ENOTSOCK;
+		return fd >= 0 && fd < MAX_FDS && files[fds[fd]].is_socket ? 0 : -1;
+	}
 	memcpy(value, &peer, sizeof(peer));
+	((struct ucred *)value)->uid = file_of(fd)->uid;
 	return 0;
 }
 
@@ -214,6 +221,7 @@ static void receive_descriptors(const struct file *client, struct msghdr *messag
 		int lease = new_file(KIND_LEASE), fd;
 
 		files[lease].is_held = true;
+		files[lease].is_socket = client->sends_socket;
 		fd = install(lease);
 		if (fd < 0)
 			break;
@@ -369,25 +377,25 @@ static _Noreturn void leave(int status)
 
 /* --- the program on it --- */
 
-#define main				nsbox_init_main
-#define _exit				leave
-#define close				fake_close
-#define dup2				fake_dup2
-#define epoll_ctl			fake_epoll_ctl
-#define epoll_wait(fd, event, n, ms)	fake_epoll_wait(event)
-#define accept4(fd, address, size, how) fake_accept4(fd)
-#define getsockopt(fd, a, b, value, c)	fake_getsockopt(fd, value)
-#define recvmsg(fd, message, flags)	fake_recvmsg(fd, message)
-#define sendmsg(fd, message, flags)	fake_sendmsg(fd, message)
-#define read				fake_read
-#define send(fd, data, size, flags)	fake_send(data, size)
-#define socket(domain, type, protocol)	(-1)
-#define kill(pid, number)		fake_kill(pid)
-#define lseek(fd, offset, from)		((void)(is_listed = false))
-#define syscall				fake_syscall
-#define poll(poll, n, ms)		fake_poll(poll, ms)
-#define fcntl(fd, command, ...)		fake_fcntl(fd)
-#define clock_gettime(clock, now)	fake_clock_gettime(now)
+#define main				    nsbox_init_main
+#define _exit				    leave
+#define close				    fake_close
+#define dup2				    fake_dup2
+#define epoll_ctl			    fake_epoll_ctl
+#define epoll_wait(fd, event, n, ms)	    fake_epoll_wait(event)
+#define accept4(fd, address, size, how)	    fake_accept4(fd)
+#define getsockopt(fd, a, option, value, c) fake_getsockopt(fd, option, value)
+#define recvmsg(fd, message, flags)	    fake_recvmsg(fd, message)
+#define sendmsg(fd, message, flags)	    fake_sendmsg(fd, message)
+#define read				    fake_read
+#define send(fd, data, size, flags)	    fake_send(data, size)
+#define socket(domain, type, protocol)	    (-1)
+#define kill(pid, number)		    fake_kill(pid)
+#define lseek(fd, offset, from)		    ((void)(is_listed = false))
+#define syscall				    fake_syscall
+#define poll(poll, n, ms)		    fake_poll(poll, ms)
+#define fcntl(fd, command, ...)		    fake_fcntl(fd)
+#define clock_gettime(clock, now)	    fake_clock_gettime(now)
 int nsbox_init_main(void);
 #include "../../pam_nsbox/init/nsbox-init.c"
 #undef main
@@ -457,10 +465,11 @@ static void take_message(int client, const uint8_t *data, size_t size, uint8_t h
 	files[client].kind = KIND_CLIENT;
 	files[client].data = data;
 	files[client].size = size;
-	files[client].is_ready = true;
+	files[client].is_ready = files[client].is_socket = true;
 	files[client].n_sent = how & 3;
 	files[client].uid = how >> 2 & 1;
 	files[client].has_hung_up = how >> 3 & 1;
+	files[client].sends_socket = how >> 5 & 1;
 }
 
 static void queue_signal(uint8_t number, uint8_t value, uint8_t how)

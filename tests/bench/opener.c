@@ -5,6 +5,7 @@
  *	opener [OPTION]... pam CONFDIR SERVICE USER	a PAM session, with the stack of that service
  *
  *	--private-tmp	the floor's box has its own /tmp and /var/tmp
+ *	--everything	the floor's box has all that the policy "everything" of run asks for
  *	--hold MIB	memory of the caller's that is resident
  *	--boxes N	opens N sessions and keeps them all open, each from the host's namespaces
  *	--teardown	waits for the end of each box, and measures it
@@ -41,7 +42,7 @@ static const struct {
 	const char *name;
 	int flag;
 } kinds[] = {{"mnt", CLONE_NEWNS}, {"uts", CLONE_NEWUTS}, {"ipc", CLONE_NEWIPC},
-	{"pid_for_children", CLONE_NEWPID}};
+	{"pid_for_children", CLONE_NEWPID}, {"net", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}};
 enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
 
 static int way_back[N_KINDS];
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"private-tmp", no_argument, NULL, 't'},
+		{"everything", no_argument, NULL, 'e'},
 		{"hold", required_argument, NULL, 'm'},
 		{"boxes", required_argument, NULL, 'b'},
 		{"teardown", no_argument, NULL, 'x'},
@@ -253,7 +255,7 @@ int main(int argc, char **argv)
 	};
 	static struct floor floor;
 	pam_handle_t *pamh = NULL;
-	bool private_tmp = false, is_box = false;
+	bool private_tmp = false, everything = false, is_box = false;
 	long boxes = 0;
 	char line[32];
 	int option;
@@ -261,6 +263,7 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1)
 		switch (option) {
 		case 't': private_tmp = true; break;
+		case 'e': everything = true; break;
 		case 'm': hold(strtoul(optarg, NULL, 10)); break;
 		case 'b': boxes = atol(optarg); break;
 		case 'x': is_box = true; break;
@@ -272,7 +275,7 @@ int main(int argc, char **argv)
 	raise_limit();
 	save_way_back();
 	if (argc == 2 && strcmp(argv[0], "floor") == 0) {
-		if (floor_prepare(&floor, argv[1], private_tmp) < 0)
+		if (floor_prepare(&floor, argv[1], private_tmp, everything) < 0)
 			return 1;
 	} else if (argc == 4 && strcmp(argv[0], "pam") == 0) {
 		pamh = start(argv[1], argv[2], argv[3]);

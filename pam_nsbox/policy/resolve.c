@@ -78,7 +78,7 @@ static int apply_all(const struct match *match, const struct settings *settings,
 	for (; key < keys + n_keys; key++) {
 		const char *text = settings->of[key_index(key)].text;
 
-		if (!key->matches && text)
+		if (text)
 			r = settings_apply(key, text, specifiers, &resolution->policy, why);
 		if (r < 0)
 			break;

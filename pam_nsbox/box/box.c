@@ -537,9 +537,6 @@ static void fill_record(const struct box_request *request, int64_t scope_key, st
 	record->scope = policy->scope;
 	record->timeout_stop_ms = policy->timeout_stop_ms;
 	record->linger = policy->linger;
-	for (; record->n_limits < BOX_LIMITS; record->n_limits++)
-		if (syscall(SYS_prlimit64, 0, record->n_limits, NULL, &record->limits[record->n_limits]) < 0)
-			break;
 }
 
 /* The caller's half of one opening, on its way. */

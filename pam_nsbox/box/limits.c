@@ -105,8 +105,8 @@ const char *limits_not_enforced(const struct policy *policy, char *buf, size_t s
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits) && used < size && !has_systemd(); i++)
-		if (limits[i].is_open)
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits) && used < size; i++)
+		if (limits[i].is_open && !has_systemd())
 			used += (size_t)snprintf(
 				buf + used, size - used, "%s%s", used ? ", " : "", limits[i].key);
 	return buf;

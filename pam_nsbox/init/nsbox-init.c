@@ -613,6 +613,14 @@ static void shed_oom_score(const struct box *box)
 	close(fd);
 }
 
+/* Whoever enters the box later gets the limits that its maker had. */
+static void keep_limits(struct box_record *record)
+{
+	for (record->n_limits = 0; record->n_limits < BOX_LIMITS; record->n_limits++)
+		if (syscall(SYS_prlimit64, 0, record->n_limits, NULL, &record->limits[record->n_limits]) < 0)
+			break;
+}
+
 /* A setuid caller runs in its user's limits and at his priority, and so did this process until now: a box that he shares
  * with others shall not end by them, or starve. What the machine does not allow stays as it is.
  */
@@ -715,6 +723,7 @@ int main(void)
 	serve(&box, INIT_FD_CONNECTION);
 	keep_number();
 	detach_old_mounts(&box);
+	keep_limits(&box.record);
 	shed_limits();
 	shed_oom_score(&box);
 	drop_privileges();

@@ -62,7 +62,7 @@ printf '[default]\n' | configure
 not_ok "its environment is not seen in /proc by the user" inside user cat "/proc/$named/environ"
 not_ok "nor its root and directory by root" inside root ls "/proc/$named/root/" "/proc/$named/cwd/"
 for who in user root; do
-    session --user alice $([ $who = root ] && echo --root) -- sh -c 'echo $(attack count) $(ls -d /proc/[0-9]* | wc -l)' >"$T/out/count" 2>"$T/why"
+    inside $who sh -c 'echo $(attack count) $(ls -d /proc/[0-9]* | wc -l)' >"$T/out/count"
     read -r answered seen <"$T/out/count"
     at_least "$answered" 2 "of all numbers that the host gives, some answer to $who"
     # The shell that counts has another child for each number.

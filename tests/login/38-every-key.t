@@ -136,7 +136,7 @@ write='echo x >/srv/data/x && echo written; rm -f /srv/data/x'
 
 key Users 'alice,,' alice hostname chosen host-alice host.example 'Hostname = chosen'
 key Groups 'students,,' students hostname chosen host-alice host.example 'Hostname = chosen'
-key Services , session hostname chosen host-alice host.example 'Hostname = chosen'
+key Services 'session,,' session hostname chosen host-alice host.example 'Hostname = chosen'
 key Enabled perhaps no hostname host.example host-alice host.example
 key Namespaces 'mount, time' 'mount, uts, net' "[ \$(readlink /proc/self/ns/net) = $network ] && echo host" '' host host
 key Propagation rshared rprivate '' '' late late

@@ -224,6 +224,27 @@ int floor_close(struct floor *floor)
 	return 0;
 }
 
+/* Whether a mount of a cgroup hierarchy shows more than this process's cgroup: the root of its cgroup namespace. */
+static bool shows_more(const struct mntent *entry)
+{
+	char line[512];
+	bool found = false;
+	FILE *file = fopen("/proc/self/cgroup", "re");
+
+	/* number:controllers:path */
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		char *controllers = strchr(line, ':') + 1, *path = strchr(controllers, ':');
+
+		*path++ = '\0';
+		path[strcspn(path, "\n")] = '\0';
+		found = strcmp(path, "/") != 0 &&
+			(controllers[0] ? hasmntopt(entry, controllers) != NULL : strcmp(entry->mnt_type, "cgroup2") == 0);
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
 /* What is mounted below /sys, and where a cgroup file system is among it. */
 static int read_mounts(struct floor *floor)
 {
@@ -248,7 +269,7 @@ static int read_mounts(struct floor *floor)
 		}
 		strcpy(mounted->path, entry->mnt_dir);
 		mounted->on_sys = !is_below;
-		if (strncmp(entry->mnt_type, "cgroup", 6) == 0) {
+		if (strncmp(entry->mnt_type, "cgroup", 6) == 0 && shows_more(entry)) {
 			const char *options = entry->mnt_opts;
 
 			strcpy(mounted->type, entry->mnt_type);

@@ -68,11 +68,6 @@ ok "CHANGELOG.md tells about it" grep -q "^## $(cat "$REPO/VERSION")\$" "$REPO/C
 nsboxctl nothing >"$T/null" 2>&1
 is "$?" 2 "a wrong call exits with 2"
 
-# The examples of the page are run.
-while read -r line; do
-    ok "nsboxctl(8)'s example runs: $line" bash -c "$line" >"$T/null" 2>&1
-done < <(awk '/^\.Sh EXAMPLES/ { on = 1 } /^\.Sh SEE/ { on = 0 } on' "$page" | sed -n 's/^# //p')
-
 # --- pam_nsbox(8) and nsbox-init(8) ---
 
 page=$MAN/man8/pam_nsbox.8
@@ -100,6 +95,47 @@ for event in left stopped; do
     ok "nsbox-init(8) has the event $event" grep -q "^\.It Li $event" "$MAN/man8/nsbox-init.8"
     logged "nsbox-init: $event box=" "and it is logged"
 done
+
+# --- What all of them say ---
+
+# Every command that a page shows is run. pam_nsbox(8) says of its own that no file of /etc/pam.d names the module.
+pam_service sshd
+for page in "$MAN"/man*/*nsbox*; do
+    while read -r line; do
+        ok "${page##*/}'s command runs: $line" bash -c "$line" </dev/null >"$T/null" 2>&1
+    done < <(sed -nE 's/^(\.Dl )?# //p' "$page")
+    while read -r line; do
+        printf '[default]\n%s\n' "$line" >"$T/line.conf"
+        is "$(nsboxctl check "$T/line.conf" 2>&1)" '' "${page##*/}'s line is accepted: $line"
+    done < <(sed -n 's/^\.Dl \([A-Z]\)/\1/p' "$page")
+done
+is "$(sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "$MAN/man8/pam_nsbox.8" | grep pam_nsbox.so)" \
+    "$(grep -v '^#' "$REPO/conf/pam.d/sshd")" "pam_nsbox(8)'s example is conf/pam.d/sshd"
+echo 'Nonsense' >"$T/line.conf"
+like "$(nsboxctl check "$T/line.conf" 2>&1)" "^$T/line.conf:1: [^ ]" "what check says has the form file:line: message, as nsboxctl(8) says"
+
+# Every path that a page names is there, made by what the page says, or known here to be somebody else's.
+configure <<'END'
+[default]
+PrivateTmp = user
+END
+as_alice true
+while read -r path; do
+    case $path in
+    FILE.d/\*.conf)
+        mkdir "$T/line.conf.d"
+        : >"$T/line.conf"
+        echo 'Nonsense' >"$T/line.conf.d/x.conf"
+        like "$(nsboxctl check "$T/line.conf" 2>&1)" "^$T/line.conf.d/x.conf:1: " "check FILE reads $path"
+        ;;
+    .d | nsbox.conf.d) ok "a path of the pages is there: $path" test -d "$CONF.d" ;;
+    /etc/netns) ok "the box's code names $path of ip-netns(8)" grep -q "\"$path" "$REPO/pam_nsbox/box/network.c" ;;
+    *\*.conf) ok "a path of the pages is there: ${path%/*}" test -d "${path%/*}" ;;
+    /run/nsbox) is "$(stat -c '%U %a' "$path"; ls -A "$path")" 'root 700' "$path is root's, and holds no files" ;;
+    /*) ok "a path of the pages is there: $path" test -e "$path" ;;
+    *) fail "a path of the pages: $path" "nothing here tries it" ;;
+    esac
+done < <(sed -n 's/^\.\(It \)\{0,1\}Pa //p; s/.* Ns Pa \([^ ]*\).*/\1/p' "$MAN"/man*/*nsbox* | sed 's/ , Pa /\n/g; s/ [.,:]$//' | sort -u)
 
 # --- Completion ---
 

@@ -4,6 +4,8 @@
 
 # shellcheck source=../lib/login.sh
 . "$(dirname "$0")/../lib/login.sh"
+# shellcheck source=../lib/console.sh
+. "$LIB/console.sh"
 
 cd "$REPO" || bail_out "no $REPO"
 
@@ -15,107 +17,57 @@ usermod --append --groups students alice
 pam_service sshd 'session required pam_permit.so'
 sed -i '/pam_nsbox/d' /etc/pam.d/sshd
 cp /etc/pam.d/sshd "$T/sshd.stack"
-start_sshd
-stop_sshd
-mkdir -p /etc/ssh /root/.ssh
-sed '/^Port/d; /^PidFile/d' "$T/sshd_config" >/etc/ssh/sshd_config
-cat >"$T/ssh_config" <<END
-Host localhost
-    HostName 127.0.0.1
-    IdentityFile $T/key
-    UserKnownHostsFile /dev/null
-    StrictHostKeyChecking no
-    LogLevel ERROR
-    BatchMode yes
-END
-install -m 600 "$T/ssh_config" /root/.ssh/config
+ssh_by_key alice
+ssh-keygen -A >"$T/null" 2>&1
+mkdir -p /run/sshd
+printf 'UsePAM yes\nPidFile /run/sshd.pid\n' >/etc/ssh/sshd_config
 /usr/sbin/sshd || bail_out "no sshd"
 until_ok 10 ssh alice@localhost true || bail_out "nobody can log in"
 
 # A package of the same name as make install's files must not be what is tested.
-make -s uninstall >/dev/null 2>&1
+make -s uninstall >"$T/null" 2>&1
 rm -rf "$CONF" "$CONF.d"
 
-# OpenSSH 9.8 and later takes the PAM service's name as an option, which README says too.
-modern_sshd() {
-    /usr/sbin/sshd -G -o PAMServiceName=x >/dev/null 2>&1 || /usr/sbin/sshd -T -o PAMServiceName=x >/dev/null 2>&1
-}
+# --- The commands ---
 
-# What this test does not run again, and why
-is_left_out() {
+# What a test that fetches nothing, and is itself a part of make check, can try of the first commands. They run as they
+# are printed, in a minimal system, in tests/fresh/minimal.t.
+readme_command() {
+    local etc_before
     case $1 in
-    apt-get*) REASON='tests do not fetch packages' ;;
-    'make demo') REASON='it has a test of its own below' ;;
-    'make check') REASON='this is a part of it' ;;
-    *) return 1 ;;
-    esac
-}
-
-# run COMMAND: what it prints in OUTPUT
-run() {
-    local command=$1
-    if modern_sshd && [[ $command == /usr/local/sbin/sshd-try* ]]; then
-        command="/usr/sbin/sshd ${command#* } -o PAMServiceName=sshd-try"
-    fi
-    eval "$command" >"$T/output" 2>&1 </dev/null
-    STATUS=$?
-    OUTPUT=$(sed 's/[[:space:]]*$//' "$T/output")
-    # A server that was started listens a moment later.
-    case $command in
-    *sshd*2222*) until_ok 10 test -s /run/sshd-try.pid ;;
-    esac
-}
-
-check_command() {
-    local command=$1 expected=$2 claim="README: ${1%%$'\n'*}"
-    if is_left_out "$command"; then
-        skip "$claim" "$REASON"
-        return
-    fi
-    run "$command"
-    if [ "$STATUS" -ne 0 ]; then
-        fail "$claim" "exit status $STATUS" "$OUTPUT"
-        return
-    fi
-    # Most commands that are shown without output print nothing; make tells what it does, and it is not worth a line.
-    if [ -z "$expected" ] && [[ $command == make* ]]; then
-        pass "$claim"
-        return
-    fi
-    if modern_sshd; then
-        expected=${expected//sshd-try/sshd-session}
-    fi
-    is "$(tr -s ' ' <<<"$OUTPUT")" "$(tr -s ' ' <<<"$expected")" "$claim"
-}
-
-# Commands begin with "# "; a line that is neither one nor part of a here-document is expected output.
-command='' expected='' in_block=0 until_line=''
-flush() {
-    [ -z "$command" ] || check_command "$command" "$expected"
-    command='' expected=''
-}
-while IFS= read -r line; do
-    case $in_block:$line in
-    '0:```console') in_block=1 ;;
-    '1:```')
-        in_block=0
-        flush
-        ;;
-    1:*)
-        if [ -n "$until_line" ]; then
-            command+=$'\n'$line
-            [ "$line" != "$until_line" ] || until_line=''
-        elif [[ $line == '# '* ]]; then
-            flush
-            command=${line#'# '}
-            [[ $command != *"<<'END'"* ]] || until_line=END
+    apt-get*)
+        if command -v apt-get >"$T/null"; then
+            ok "README: $1 (simulated)" eval "${1/apt-get update && apt-get/apt-get --simulate}" >"$T/null"
         else
-            expected+=${expected:+$'\n'}$line
+            skip "README: $1" "this is no Debian"
         fi
         ;;
+    'make demo')
+        etc_before=$(find /etc -printf '%p %s %T@ %m\n' | sort)
+        if make demo >"$T/demo" 2>&1; then
+            pass "README: $1"
+        else
+            fail "README: $1" "$(cat "$T/demo")"
+        fi
+        is "$(demo_shape <"$T/demo")" "$(block demo | demo_shape)" "the demo prints what README shows"
+        is "$(find /etc -printf '%p %s %T@ %m\n' | sort)" "$etc_before" "the demo changes nothing in /etc"
+        ;;
+    'make check')
+        # It ends with tests/run, whose last line has README's form. One test of each kind:
+        like "$(make --dry-run check | tail -1)" '^NSBOX_TEST_POLICY=[^ ]* tests/run$' "README: $1 (what it ends with)"
+        mkdir -p "$T/three/tests/lib"
+        cp tests/run "$T/three/tests/run"
+        cp tests/lib/capture "$T/three/tests/lib/"
+        printf '#!/bin/sh\nprintf "1..3\\nok 1\\nnot ok 2\\nok 3 # SKIP no\\n"\n' >"$T/three/test.t"
+        chmod 755 "$T/three/test.t"
+        is "$("$T/three/tests/run" ./test.t 2>"$T/null" | tail -1)" \
+            "$(grep -o '`N passed, N failed, N skipped`' README.md | tr -d '`' | sed 's/N/1/g')" \
+            "the last line counts, in the form that README shows"
+        ;;
+    *) check_command "$@" ;;
     esac
-done <README.md
-flush
+}
+console_commands readme_command <README.md
 
 is "$(cat /etc/pam.d/sshd)" "$(cat "$T/sshd.stack")" "after README's way out the stack of sshd is what it was"
 not_ok "after README's way out no configuration is left" test -e "$CONF" -o -e "$CONF.d"
@@ -124,10 +76,6 @@ is "$(find /etc /usr /var/lib /run -xdev -name '*nsbox*' ! -path "$REPO/*" ! -pa
 
 # --- The files that README shows ---
 
-# block MARK: the block behind the line <!-- MARK -->
-block() {
-    awk -v mark="<!-- $1 -->" '$0 == mark { found = 1; next } found && /^```/ { if (inside++) exit; next } inside' README.md
-}
 for file in conf/examples/*.conf conf/recipes/guest.conf; do
     is "$(block "$file")" "$(cat "$file")" "README shows $file as it is"
 done
@@ -141,19 +89,57 @@ while read -r link; do
     ok "README's link leads somewhere: $link" test -e "${link%%#*}"
 done < <(grep -o '](\([^)]*\))' README.md | sed 's/^](//; s/)$//' | grep -v '^http' | sort -u)
 
-# --- The demo ---
+# --- What is said in passing ---
 
-# shape: what stays the same from run to run: no numbers, times, names of hosts and first processes
-shape() {
-    sed -E 's/process 1 .*/process 1/; s/^host name .*/host name/; s/[0-9]{2}:[0-9]{2}(:[0-9]{2})?/TIME/g; s/[0-9]+/N/g; s/ +/ /g; s/ $//'
+# Every code span and every path between the blocks is tried here. One that this does not know fails.
+make -s install >"$T/null" 2>&1
+prose=$(awk '/^```/ { on = !on; next } !on' README.md)
+accepts() {
+    printf '%s\n' "$@" >"$T/said.conf"
+    [ -z "$(nsboxctl check "$T/said.conf" 2>&1)" ]
 }
-etc_before=$(find /etc -printf '%p %s %T@ %m\n' | sort)
-if packaging/demo >"$T/demo" 2>&1; then
-    pass "the demo runs through"
-else
-    fail "the demo runs through" "$(cat "$T/demo")"
-fi
-is "$(sed -n '/this machine/,/^Both/p' "$T/demo" | shape)" "$(block demo | shape)" "the demo prints what README shows"
-is "$(find /etc -printf '%p %s %T@ %m\n' | sort)" "$etc_before" "the demo changes nothing in /etc"
+echo 'session required pam_nsbox.so' >>/etc/pam.d/sshd
+pam_service session
+while IFS= read -r span; do
+    claim="README says \`$span\`"
+    case $span in
+    'make '*) like "$(make help)" "  $span +" "$claim" ;;
+    'nsboxctl explain alice --service sshd') like "$($span)" '^A login of "alice" by "sshd" gets a box by .*built-in' "$claim" ;;
+    'nsboxctl list')
+        box_open alice
+        like "$($span)" '^BOX +USER .*'$'\n''[a-z2-7]{10} +alice ' "$claim"
+        box_close
+        ;;
+    'nsboxctl check' | 'nsboxctl doctor') is "$($span 2>&1)" '' "$claim" ;;
+    'man -l '*) ok "$claim" mandoc -T ascii "${span#man -l }" >"$T/null" ;;
+    '/usr/sbin/sshd '*)
+        is "$span" "/usr/sbin/sshd$(sed -n 's/^# \/usr\/local\/sbin\/sshd-try//p' README.md) -o PAMServiceName=sshd-try" \
+            "$claim, which is the command shown with one option more"
+        ;;
+    'N passed, N failed, N skipped') ;; # above
+    '--quick') ok "$claim" grep -q -- "$span" tests/bench/run ;;
+    'account required pam_nsbox.so') like "$(tr -s ' ' <conf/pam.d/sshd)" "$span" "$claim" ;;
+    students) ok "$claim" getent group students >"$T/null" ;;
+    '[default]') ok "$claim" accepts "$span" ;;
+    mount | pid | net) ok "$claim" accepts '[default]' "Namespaces = $span" ;;
+    *' = '*) ok "$claim" accepts '[default]' "$span" ;;
+    *) fail "$claim" "nothing here tries it" ;;
+    esac
+done < <(grep -o '`[^`]*`' <<<"$prose" | tr -d '`' | sort -u)
+# shellcheck disable=SC2016
+while read -r path; do
+    ok "README's path is there: $path" test -e "$path"
+done < <(sed 's/`[^`]*`//g; s/](\([^)]*\))//g' <<<"$prose" | grep -oE '(^|[ (])/[a-z][a-z./-]*[a-z]' | tr -d ' (' | sort -u)
+while read -r page; do
+    ok "README's manual page is there: $page" test -s "build/man/$(tr '(' . <<<"${page%)}")"
+done < <(grep -oE '[a-z_.-]*nsbox[a-z.-]*\([0-9]\)' README.md | sort -u)
+sed -i '/pam_nsbox.so/d' /etc/pam.d/sshd
+
+# Of what is not promised, what no other test has
+box_open alice
+box_do 'sleep 4021 & disown'
+ok "README: outside, a process of the same user may signal those inside" \
+    setpriv --reuid alice --regid alice --init-groups pkill -xf 'sleep 4021'
+box_close
 
 done_testing

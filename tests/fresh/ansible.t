@@ -5,59 +5,34 @@
 # It makes a system and boots it three times in systemd-nspawn: only with SOAK=1.
 
 set -u
-export LC_ALL=C.UTF-8
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 REPO=$(cd "$HERE/../.." && pwd)
 HOSTS='shell1 shell2 shell3'
+PROGRAMS=(mmdebstrap dpkg-buildpackage dh systemd-nspawn ansible-playbook)
+. "$HERE/fresh.sh"
 
-if [ -z "${SOAK:-}" ]; then
-    echo "1..0 # SKIP only with SOAK=1: it boots three systems"
-    exit 0
-fi
-for program in mmdebstrap dpkg-buildpackage dh systemd-nspawn ansible-playbook; do
-    if ! command -v "$program" >/dev/null; then
-        echo "1..0 # SKIP $program is not installed"
-        exit 0
-    fi
-done
-
-# The system is fetched outside; what follows has no network but loopback. NSBOX_ANSIBLE_TAR may name one that is there.
-if [ -z "${NSBOX_ANSIBLE_TAR:-}" ]; then
-    NSBOX_ANSIBLE_TAR=$(mktemp --suffix=.tar)
-    export NSBOX_ANSIBLE_TAR
-    packages=systemd,systemd-sysv,dbus,libpam-systemd,libpam-runtime,openssh-server,openssh-client,python3,python3-apt
-    if ! mmdebstrap --quiet --variant=apt \
-        --include="$packages,iproute2,procps,libiniparser1,libjansson4,libsmartcols1,libcap2" \
-        bookworm "$NSBOX_ANSIBLE_TAR" >"$NSBOX_ANSIBLE_TAR.log" 2>&1; then
-        echo "Bail out! mmdebstrap: $(tail -3 "$NSBOX_ANSIBLE_TAR.log")"
-        exit 1
-    fi
-    "$HERE/ansible.t"
-    status=$?
-    rm -f "$NSBOX_ANSIBLE_TAR" "$NSBOX_ANSIBLE_TAR.log"
-    exit "$status"
-fi
-
-# A network, mounts and process numbers of the test's own: what it starts ends with it, and no port is anybody else's.
+# The system is fetched outside; what follows has a network, mounts and process numbers of the test's own: what it starts
+# ends with it, and no port is anybody else's. NSBOX_ANSIBLE_TAR may name a system that is there.
 if [ "${NSBOX_ANSIBLE:-}" != "$(readlink /proc/self/ns/net)" ]; then
+    if [ -z "${NSBOX_ANSIBLE_TAR:-}" ]; then
+        PACKAGES=systemd,systemd-sysv,dbus,libpam-systemd,libpam-runtime,openssh-server,openssh-client,python3,python3-apt
+        PACKAGES+=,iproute2,procps,libcap2,libiniparser1,libjansson4,libsmartcols1
+        make_tar
+        export NSBOX_ANSIBLE_TAR=$work/fresh.tar
+    fi
     # shellcheck disable=SC2016
-    exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
-        sh -c 'ip link set lo up; NSBOX_ANSIBLE=$(readlink /proc/self/ns/net) exec "$@"' sh "$HERE/ansible.t"
+    unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
+        sh -c 'ip link set lo up; NSBOX_ANSIBLE=$(readlink /proc/self/ns/net) exec "$@"' sh "$HERE/ansible.t" >&3
+    exit
 fi
 
-# shellcheck source=../lib/tap.sh
-. "$HERE/../lib/tap.sh"
-
-work=$(mktemp -d)
-trap 'cleanup' EXIT
-cleanup() {
+undo() {
     local name
     for name in $HOSTS; do
         umount -l "$work/$name/root" 2>/dev/null
     done
     umount -l "$work/upper" 2>/dev/null
-    rm -rf --one-file-system "$work"
 }
 
 # --- Three systems ---

@@ -6,22 +6,8 @@ set -u
 HERE=$(cd "$(dirname "$0")" && pwd)
 REPO=$(cd "$HERE/../.." && pwd)
 
-if [ -z "${SOAK:-}" ]; then
-    echo "1..0 # SKIP only with SOAK=1: it builds a package"
-    exit 0
-fi
-for program in rpmbuild rpmlint; do
-    if ! command -v "$program" >/dev/null; then
-        echo "1..0 # SKIP $program is not installed"
-        exit 0
-    fi
-done
-
-# shellcheck source=../lib/tap.sh
-. "$HERE/../lib/tap.sh"
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+PROGRAMS=(rpmbuild rpmlint)
+. "$HERE/fresh.sh"
 
 if "$REPO/packaging/build-rpm" "$work" >"$work/log" 2>&1; then
     pass "rpmbuild builds the package"

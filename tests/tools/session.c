@@ -15,6 +15,8 @@
  *	--exec			the command replaces the caller, without a fork
  *	--hold MIB		memory that the caller holds resident
  *	--threads N		threads that the caller has beside the main one
+ *	--in-thread		a thread of the caller's opens and closes, while the main one waits for it
+ *	--alarm MS		a signal every MS milliseconds while the session is opened, with a handler
  *	--descriptors N		descriptors that the caller holds open
  *	--block-signals		a signal mask and handlers that are not the default
  *	--state			compare the caller's state before open_session and after close_session
@@ -44,6 +46,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -53,9 +56,9 @@ enum { EXIT_REFUSED = 120, EXIT_STATE = 121, EXIT_STRANGER = 122 };
 
 struct call {
 	const char *service, *user, *switch_to, *tty, *rhost, *ruser;
-	int flags, open, close, threads, descriptors;
+	int flags, open, close, threads, descriptors, alarm;
 	long hold;
-	bool account, root, wait_all, exec, block_signals, state, end;
+	bool in_thread, account, root, wait_all, exec, block_signals, state, end;
 	char **command;
 };
 
@@ -150,7 +153,7 @@ static void put_thread(FILE *out, const char *path, const char *entry)
 {
 	static const char *const links[] = {
 		"cwd", "root", "ns/mnt", "ns/uts", "ns/ipc", "ns/pid_for_children"};
-	char file[512], name[96];
+	char file[512], name[320];
 
 	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
 		snprintf(file, sizeof(file), "%s/%s/%s", path, entry, links[i]);
@@ -210,12 +213,12 @@ static char *state(void)
 
 	if (!out)
 		abort();
-	put_each(out, "/proc/self/ns", put_namespace);
+	put_each(out, "/proc/thread-self/ns", put_namespace);
 	put_each(out, "/proc/self/fd", put_descriptor);
 	put_each(out, "/proc/self/task", put_thread);
 	put_place(out, "cwd", ".");
 	put_place(out, "root", "/");
-	put_file(out, "status", "/proc/self/status");
+	put_file(out, "status", "/proc/thread-self/status");
 	put_file(out, "limit", "/proc/self/limits");
 	put_file(out, "mount", "/proc/self/mountinfo");
 	put_file(out, "cgroup", "/proc/self/cgroup");
@@ -303,6 +306,12 @@ static int dress_up(const struct call *call)
 	for (int i = 0; i < call->threads; i++)
 		if ((errno = pthread_create(&thread, NULL, sleep_for_ever, NULL)) != 0)
 			return -1;
+	if (call->alarm > 0) {
+		/* No SA_RESTART: what is interrupted fails. */
+		const struct sigaction action = {.sa_handler = handle};
+
+		sigaction(SIGALRM, &action, NULL);
+	}
 	if (call->block_signals) {
 		sigset_t set;
 
@@ -383,6 +392,15 @@ static int wait_for(pid_t command, bool all)
 	return strangers > 0 ? EXIT_STRANGER : result;
 }
 
+static void set_alarm(int milliseconds)
+{
+	const struct timeval interval = {
+		.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+	const struct itimerval timer = {.it_interval = interval, .it_value = interval};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 /* Ends the PAM handle too. */
 static int session(pam_handle_t *pam, const struct call *call)
 {
@@ -398,6 +416,7 @@ static int session(pam_handle_t *pam, const struct call *call)
 		pam_set_item(pam, PAM_USER, call->switch_to);
 	if (call->state)
 		before = state();
+	set_alarm(call->alarm);
 	for (int i = 0; i < call->open; i++) {
 		code = pam_open_session(pam, call->flags);
 		tell("open_session: %d %s", code, pam_strerror(pam, code));
@@ -406,6 +425,7 @@ static int session(pam_handle_t *pam, const struct call *call)
 		else
 			result = EXIT_REFUSED;
 	}
+	set_alarm(0);
 	if (call->command[0] && (opened > 0 || call->open == 0)) {
 		if (call->exec)
 			run(pam, call);
@@ -435,6 +455,30 @@ static int session(pam_handle_t *pam, const struct call *call)
 	return result;
 }
 
+struct in_thread {
+	pam_handle_t *pam;
+	const struct call *call;
+	int result;
+};
+
+static void *run_in_thread(void *data)
+{
+	struct in_thread *in_thread = data;
+
+	in_thread->result = session(in_thread->pam, in_thread->call);
+	return NULL;
+}
+
+static int session_in_thread(pam_handle_t *pam, const struct call *call)
+{
+	struct in_thread in_thread = {.pam = pam, .call = call, .result = 2};
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run_in_thread, &in_thread) == 0)
+		pthread_join(thread, NULL);
+	return in_thread.result;
+}
+
 static const struct option options[] = {
 	{"service", required_argument, NULL, 's'},
 	{"user", required_argument, NULL, 'u'},
@@ -451,6 +495,8 @@ static const struct option options[] = {
 	{"exec", no_argument, NULL, 'x'},
 	{"hold", required_argument, NULL, 'm'},
 	{"threads", required_argument, NULL, 'T'},
+	{"in-thread", no_argument, NULL, 'I'},
+	{"alarm", required_argument, NULL, 'A'},
 	{"descriptors", required_argument, NULL, 'd'},
 	{"block-signals", no_argument, NULL, 'b'},
 	{"state", no_argument, NULL, 'D'},
@@ -479,6 +525,8 @@ static int parse(int argc, char **argv, struct call *call)
 		case 'x': call->exec = true; break;
 		case 'm': call->hold = atol(optarg); break;
 		case 'T': call->threads = atoi(optarg); break;
+		case 'I': call->in_thread = true; break;
+		case 'A': call->alarm = atoi(optarg); break;
 		case 'd': call->descriptors = atoi(optarg); break;
 		case 'b': call->block_signals = true; break;
 		case 'D': call->state = true; break;
@@ -518,5 +566,5 @@ int main(int argc, char **argv)
 		pam_set_item(pam, PAM_RHOST, call.rhost);
 	if (call.ruser)
 		pam_set_item(pam, PAM_RUSER, call.ruser);
-	return session(pam, &call);
+	return call.in_thread ? session_in_thread(pam, &call) : session(pam, &call);
 }

@@ -137,6 +137,14 @@ static void save_namespaces_of(struct box *box, int namespaces, int self)
 	}
 }
 
+static int way_back_of(const struct box *box, int namespace)
+{
+	for (size_t i = 0; i < n_namespace_kinds; i++)
+		if (namespace_kinds[i].flag == namespace)
+			return box->way_back[i];
+	return -1;
+}
+
 static int open_way_back(const char *path, bool is_first)
 {
 	cleanup_fd int fd = raise_fd(open(path, O_RDONLY | O_CLOEXEC));
@@ -256,13 +264,9 @@ static int restore_directory(const struct box *box)
 static int check_root(const struct box *box, int root, struct box_failure *failure)
 {
 	struct place before, after;
-	int own = -1, result;
+	int result = place_of(root, "", &before);
 
-	for (size_t i = 0; i < n_namespace_kinds; i++)
-		if (namespace_kinds[i].flag == CLONE_NEWNS)
-			own = box->way_back[i];
-	result = place_of(root, "", &before);
-	if (result == 0 && setns(own, CLONE_NEWNS) < 0)
+	if (result == 0 && setns(way_back_of(box, CLONE_NEWNS), CLONE_NEWNS) < 0)
 		return fail(failure, "enter", "/", -errno);
 	if (result == 0)
 		result = place_of(AT_FDCWD, "/", &after);
@@ -683,15 +687,25 @@ static int acquire(struct opening *opening, struct box_entry *entry, struct box_
 	return result;
 }
 
-/* The byte of the scope that the policy shares, or -1 for a box of the login's own. */
-static int64_t scope_key(const struct box_request *request)
+static int stat_namespace(int fd, const char *path, struct stat *st)
 {
+	return fd >= 0 ? fstat(fd, st) : stat(path, st);
+}
+
+/* The byte of the scope that the policy shares, or -1 for a box of the login's own. */
+static int64_t scope_key(const struct opening *opening)
+{
+	const struct box_request *request = opening->request;
 	const struct policy *policy = request->policy;
+	cleanup_fd int pid_namespace = -1;
 	struct stat mount, pid;
 	struct live_place place;
 
-	if (policy->scope == SCOPE_LOGIN || stat("/proc/thread-self/ns/mnt", &mount) < 0 ||
-		stat("/proc/thread-self/ns/pid", &pid) < 0)
+	if (policy->scope == SCOPE_LOGIN)
+		return -1;
+	pid_namespace = sys_pidfd_namespace(opening->lease_holder, NSBOX_PIDFD_PID_NAMESPACE);
+	if (stat_namespace(way_back_of(opening->box, CLONE_NEWNS), "/proc/thread-self/ns/mnt", &mount) < 0 ||
+		stat_namespace(pid_namespace, "/proc/thread-self/ns/pid", &pid) < 0)
 		return -1;
 	place = (struct live_place){
 		.mount = mount.st_ino,
@@ -714,6 +728,8 @@ static int open_into(struct opening *opening, struct box_entry *entry, struct bo
 	if (opening->lease_holder < 0)
 		return fail(failure, "save", "pidfd_open", opening->lease_holder);
 	save_namespaces_of(opening->box, policy->namespaces, opening->lease_holder);
+	opening->scope_key = scope_key(opening);
+	fill_record(opening->request, opening->scope_key, &opening->lease.record);
 	result = acquire(opening, entry, failure);
 	close(opening->lease_holder);
 	if (result < 0)
@@ -779,9 +795,7 @@ int box_open(const struct box_request *request, struct box **box, struct box_ent
 	}
 	opening->request = request;
 	opening->box = *box;
-	opening->scope_key = scope_key(request);
 	opening->lease.operation = LEASE_JOIN;
-	fill_record(request, opening->scope_key, &opening->lease.record);
 	result = check_confinement(request->policy, failure);
 	if (result == 0)
 		result = open_into(opening, entry, failure);

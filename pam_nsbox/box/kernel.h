@@ -156,6 +156,7 @@ static inline bool sys_may_have_exec_context(void)
 /* A descriptor of a namespace of the process that pidfd stands for (Linux 6.11); kind is the call's number, PIDFD_GET_* of
  * linux/pidfd.h.
  */
+#define NSBOX_PIDFD_PID_NAMESPACE  5
 #define NSBOX_PIDFD_USER_NAMESPACE 9
 
 static inline int sys_pidfd_namespace(int pidfd, unsigned int kind)

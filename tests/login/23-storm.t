@@ -4,8 +4,9 @@
 # shellcheck source=../lib/login.sh
 . "$(dirname "$0")/../lib/login.sh"
 
-pam_service session
-pam_service sshd
+for service in session sshd su; do
+    pam_service "$service"
+done
 configure <<END
 [default]
 Scope = user
@@ -36,8 +37,6 @@ rm -f "$T/stay"
 nothing_left 'then nothing is left' 15
 is "$(log | grep -c ' stopped box=')" 1 'the box ended once'
 rm -f "$T"/ssh-*
-stop_sshd
-snapshot
 
 # --- random kills ---
 
@@ -47,11 +46,18 @@ diag "NSBOX_TEST_SEED=$seed"
 RANDOM=$seed
 bad_open=0 split=0 unequal=0 left=0 orphan=0
 
-# enter N: a login that writes the box's id, then stays
+# enter N DOOR: a login that writes the box's id, then stays
 enter() {
-    session --user alice -- sh -c "echo \$NSBOX >$T/in/$1; exec sleep 4930" >"$T/out/$1" 2>&1 3>&- &
+    local command="echo \$NSBOX >$T/in/$1; exec sleep 4930" login
+    case $2 in
+    session) login=(session --user alice -- sh -c "$command") ;;
+    su) login=(su alice -c "$command") ;;
+    sshd) login=(ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" alice@127.0.0.1 "$command") ;;
+    esac
+    "${login[@]}" </dev/null >"$T/out/$1" 2>&1 3>&- &
     CALLERS[$1]=$!
 }
+doors=(session su sshd)
 
 # Logins that are there are all in one box: those of killed boxes are no more.
 one_box() {
@@ -86,7 +92,7 @@ for ((round = 1; round <= rounds; round++)); do
     chmod 711 "$T"
     declare -A CALLERS=()
     for n in 1 2 3 4 5 6; do
-        enter "$n"
+        enter "$n" "${doors[n % 3]}"
     done
     # Anything, at any moment: also before the logins are complete.
     sleep "0.0$((RANDOM % 90 + 10))"
@@ -96,10 +102,11 @@ for ((round = 1; round <= rounds; round++)); do
         [ $((RANDOM % 2)) -eq 0 ] && kill -KILL "${CALLERS[$n]}" 2>/dev/null
     done
     [ $((RANDOM % 3)) -eq 0 ] && holders | xargs -r kill -KILL 2>/dev/null
+    [ $((RANDOM % 3)) -eq 0 ] && pgrep -f '^sshd(-session)?: alice \[priv\]' | head -n 1 | xargs -r kill -KILL 2>/dev/null
     [ $((RANDOM % 3)) -eq 0 ] && pgrep -fx 'sleep 4930' | head -n $((RANDOM % 3 + 1)) | xargs -r kill -KILL 2>/dev/null
     kill -KILL "$victim" 2>/dev/null
     for n in 7 8 9; do
-        enter "$n"
+        enter "$n" session
     done
     # Those that nobody killed must get in.
     until_ok 12 entered 7 8 9 || bad_open=$((bad_open + 1))
@@ -123,4 +130,5 @@ is "$left" 0 "$rounds rounds: /run/nsbox stays empty"
 rm -rf "$T/in" "$T/out"
 nothing_left 'nothing is left'
 
+stop_sshd
 done_testing

@@ -15,7 +15,8 @@ struct namespace_kind {
 	int flag;	   /* CLONE_NEW*, for clone(2) and setns(2) */
 	int by_default;	   /* part of the built-in policy */
 	const char *limit; /* file in /proc/sys/user that limits it: the cause of ENOSPC */
-	unsigned int pidfd; /* number of ioctl(2) PIDFD_GET_*_NAMESPACE (linux/pidfd.h), for the same namespace as proc */
+	unsigned int
+		pidfd; /* number of ioctl(2) PIDFD_GET_*_NAMESPACE (linux/pidfd.h), for the same namespace as proc */
 };
 
 extern const struct namespace_kind namespace_kinds[];

@@ -256,7 +256,7 @@ int inside_move_aside(struct inside *inside, const char *path)
 		int result;
 
 		if (mkdirat(INIT_FD_STORE, name, 0700) < 0 && errno != EEXIST)
-			return inside_fail(inside, name, -errno);
+			return inside_fail(inside, LEASE_OLD_MOUNT, -errno);
 		result = sys_move_mount(AT_FDCWD, path, INIT_FD_STORE, name, 0);
 		if (result < 0) /* EINVAL: not a mount point (any more) */
 			return result == -EINVAL ? 0 : inside_fail(inside, path, result);
@@ -436,7 +436,8 @@ const struct inside_step inside_steps[] = {
 	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},
 	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
-	{"other-procfs", procfs_detach_others, "detaches the host's procfs from any other place", BY_NAMESPACE},
+	{"other-procfs", procfs_detach_others, "detaches the host's procfs from any other place",
+		BY_NAMESPACE},
 	{"limits", limits_apply, "sets kernel.pid_max of the box for its TasksMax", BY_NAMESPACE},
 	{"sysfs", sysfs_replace, "mounts a sysfs of the box's network on /sys", BY_NAMESPACE},
 	{"cgroupfs", sysfs_replace_cgroups, "mounts cgroup file systems of the box's cgroup namespace",

@@ -39,7 +39,7 @@ struct inside {
 	size_t hosts_size;
 	struct paths_plan plan;
 	unsigned int pid_max; /* kernel.pid_max of the box, or 0: as it is */
-	pid_t parent; /* the caller's PID as its child sees it */
+	pid_t parent;	      /* the caller's PID as its child sees it */
 
 	/* The steps' own. */
 	bool is_placed[INIT_FDS];

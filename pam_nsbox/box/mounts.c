@@ -103,17 +103,15 @@ static void unescape(char *text)
 /* id parent major:minor root mount-point options [optional...] - type source super-options */
 bool mounts_parse_line(char *line, struct mount_entry *entry)
 {
-	char *rest = line, *field = NULL, *root = NULL, *path = NULL, *type, *options;
+	char *fields[6], *rest = line, *root, *path, *field, *type, *options;
 
-	for (int i = 0; i < 6; i++) {
-		field = next_field(&rest);
-		if (!field)
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		fields[i] = next_field(&rest);
+		if (!fields[i])
 			return false;
-		if (i == 3)
-			root = field;
-		if (i == 4)
-			path = field;
 	}
+	root = fields[3];
+	path = fields[4];
 	do
 		field = next_field(&rest);
 	while (field && strcmp(field, "-") != 0);

@@ -66,7 +66,8 @@ static int carry_over(const struct mount_entry *entry, void *data)
 	if (result == -ENOENT || result == 0)
 		return 0;
 	result = result < 0 ? result
-			: sys_move_mount(from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+			    : sys_move_mount(
+				      from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	return result < 0 ? inside_fail(sysfs->inside, entry->path, result) : 0;
 }
 

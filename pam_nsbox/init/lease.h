@@ -75,7 +75,8 @@ struct box_record {
 	uint8_t reserved;
 	uint32_t n_limits; /* of limits, that are known */
 	uint32_t reserved_2;
-	struct box_limit limits[BOX_LIMITS]; /* by RLIMIT_*: the maker's, as pam_limits set them. nsbox-init fills them in
+	struct box_limit limits
+		[BOX_LIMITS]; /* by RLIMIT_*: the maker's, as pam_limits set them. nsbox-init fills them in
 						from those that it is born with, before it sheds them */
 };
 

@@ -225,7 +225,7 @@ static int fill_work(struct edit *edit)
  */
 static int take_target(struct edit *edit)
 {
-	struct stat st;
+	struct stat st = {.st_mode = 0};
 	int r;
 
 	free(edit->before.text);
@@ -235,10 +235,12 @@ static int take_target(struct edit *edit)
 		edit->gid = 0;
 		return 0;
 	}
+	if (r < 0)
+		return r;
 	/* What others may write would be refused; to edit it is to mend that. */
 	edit->mode = st.st_mode & 07777 & ~(mode_t)(S_IWGRP | S_IWOTH);
 	edit->gid = st.st_gid;
-	return r;
+	return 0;
 }
 
 /* --- the editor --- */

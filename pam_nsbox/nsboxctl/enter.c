@@ -132,7 +132,8 @@ static void read_limits(struct visit *visit)
 		struct rlimit *limit = &visit->limits[i];
 
 		if (i < record->n_limits && i < BOX_LIMITS)
-			*limit = (struct rlimit){.rlim_cur = record->limits[i].soft, .rlim_max = record->limits[i].hard};
+			*limit = (struct rlimit){
+				.rlim_cur = record->limits[i].soft, .rlim_max = record->limits[i].hard};
 		else if (prlimit(visit->box.pid, (enum __rlimit_resource)i, NULL, limit) < 0)
 			getrlimit((enum __rlimit_resource)i, limit);
 	}

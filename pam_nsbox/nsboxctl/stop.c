@@ -85,7 +85,8 @@ static bool is_gone(const struct end *end, int64_t until)
 static bool finish(struct end *end, int64_t began, bool now)
 {
 	int64_t patience =
-		now ? QUIT_MS : (end->box.answered ? (int64_t)end->box.record.timeout_stop_ms : 0) + MARGIN_MS;
+		now ? QUIT_MS
+		    : (end->box.answered ? (int64_t)end->box.record.timeout_stop_ms : 0) + MARGIN_MS;
 	bool gone = is_gone(end, began + patience);
 
 	if (!gone && now) {

@@ -82,8 +82,10 @@ static int take_specifier(struct span *rest, const struct specifiers *s, char nu
 			"%%%.*s is no specifier; there are %%u %%U %%g %%h %%H %%l %%s %%i %%%%",
 			(int)strlen(printable((struct span){rest->at, 1}, shown)) - 2, shown + 1);
 	*text = specifier_text(rest->at[0], s, number);
-	if (!text->at)
-		return sentence_set(why, "%%%c cannot be found out for this login", rest->at[0]);
+	if (!text->at) {
+		sentence_set(why, "%%%c cannot be found out for this login", rest->at[0]);
+		return -EINVAL;
+	}
 	*rest = span_skip(*rest, 1);
 	return 0;
 }

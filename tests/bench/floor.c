@@ -237,8 +237,8 @@ static bool shows_more(const struct mntent *entry)
 
 		*path++ = '\0';
 		path[strcspn(path, "\n")] = '\0';
-		found = strcmp(path, "/") != 0 &&
-			(controllers[0] ? hasmntopt(entry, controllers) != NULL : strcmp(entry->mnt_type, "cgroup2") == 0);
+		found = strcmp(path, "/") != 0 && (controllers[0] ? hasmntopt(entry, controllers) != NULL
+								  : strcmp(entry->mnt_type, "cgroup2") == 0);
 	}
 	if (file)
 		fclose(file);

@@ -70,8 +70,8 @@ static int fds[MAX_FDS]; /* of nsbox-init, each an index of files */
 static int fd_limit;
 static struct watch watches[MAX_WATCHES];
 static int pending[MAX_PENDING], n_pending; /* connections that wait for accept(2) */
-static struct signalfd_siginfo signals[MAX_PENDING];
-static int n_signals;
+static struct signalfd_siginfo queue[MAX_PENDING];
+static int n_queued;
 static bool is_alive[MAX_PROCESSES]; /* the box's processes */
 static bool is_listed;		     /* the directory has been read to its end */
 static int64_t clock_ms;
@@ -160,7 +160,7 @@ static int fake_epoll_ctl(int waiting, int operation, int fd, struct epoll_event
 static bool is_ready(const struct file *file)
 {
 	switch (file->kind) {
-	case KIND_SIGNALS: return n_signals > 0;
+	case KIND_SIGNALS: return n_queued > 0;
 	case KIND_LISTEN: return n_pending > 0;
 	case KIND_CLIENT: return file->is_ready || file->has_hung_up;
 	case KIND_PROCESS: return !is_alive[file->process];
@@ -168,8 +168,10 @@ static bool is_ready(const struct file *file)
 	}
 }
 
-static int fake_epoll_wait(struct epoll_event *event)
+static int fake_epoll_wait(int waiting, struct epoll_event *event, int n, int timeout)
 {
+	FUZZ_ASSERT(waiting == WAITING_FD && n == 1);
+	(void)timeout;
 	for (int i = 0; i < MAX_WATCHES; i++) {
 		const struct watch *watch = &watches[(i + choice) % MAX_WATCHES];
 
@@ -196,10 +198,12 @@ static int fake_accept4(int fd)
 	return accepted;
 }
 
-static int fake_getsockopt(int fd, int option, void *value)
+static int fake_getsockopt(int fd, int level, int option, void *value, const socklen_t *size)
 {
 	const struct ucred peer = {.pid = 1};
 
+	(void)size;
+	FUZZ_ASSERT(level == SOL_SOCKET);
 	if (option == SO_TYPE) {
 		errno = ENOTSOCK;
 		return fd >= 0 && fd < MAX_FDS && files[fds[fd]].is_socket ? 0 : -1;
@@ -272,11 +276,11 @@ static ssize_t fake_sendmsg(int fd, const struct msghdr *message)
 
 static ssize_t fake_read(int fd, void *data, size_t size)
 {
-	FUZZ_ASSERT(file_of(fd)->kind == KIND_SIGNALS && size == sizeof(*signals));
-	if (n_signals == 0)
+	FUZZ_ASSERT(file_of(fd)->kind == KIND_SIGNALS && size == sizeof(*queue));
+	if (n_queued == 0)
 		return -1;
-	memcpy(data, signals, size);
-	memmove(signals, signals + 1, (size_t)--n_signals * sizeof(*signals));
+	memcpy(data, queue, size);
+	memmove(queue, queue + 1, (size_t)--n_queued * sizeof(*queue));
 	return (ssize_t)size;
 }
 
@@ -297,9 +301,9 @@ static int n_alive(void)
 	return n;
 }
 
-static int fake_kill(int pid)
+static int fake_kill(int pid, int number)
 {
-	FUZZ_ASSERT(pid == -1);
+	FUZZ_ASSERT(pid == -1 && number >= 0);
 	errno = ESRCH;
 	return n_alive() > 0 ? 0 : -1;
 }
@@ -355,9 +359,10 @@ static int fake_poll(const struct pollfd *poll, int timeout)
 	return 0;
 }
 
-static int fake_fcntl(int fd)
+static int fake_fcntl(int fd, int command, ...)
 {
 	file_of(fd);
+	FUZZ_ASSERT(command == F_SETLK);
 	return 0;
 }
 
@@ -377,26 +382,27 @@ static _Noreturn void leave(int status)
 
 /* --- the program on it --- */
 
-#define main				    nsbox_init_main
-#define _exit				    leave
-#define close				    fake_close
-#define dup2				    fake_dup2
-#define epoll_ctl			    fake_epoll_ctl
-#define epoll_wait(fd, event, n, ms)	    fake_epoll_wait(event)
-#define accept4(fd, address, size, how)	    fake_accept4(fd)
-#define getsockopt(fd, a, option, value, c) fake_getsockopt(fd, option, value)
-#define recvmsg(fd, message, flags)	    fake_recvmsg(fd, message)
-#define sendmsg(fd, message, flags)	    fake_sendmsg(fd, message)
-#define read				    fake_read
-#define send(fd, data, size, flags)	    fake_send(data, size)
-#define socket(domain, type, protocol)	    (-1)
-#define kill(pid, number)		    fake_kill(pid)
-#define lseek(fd, offset, from)		    ((void)(is_listed = false))
-#define syscall				    fake_syscall
-#define poll(poll, n, ms)		    fake_poll(poll, ms)
-#define fcntl(fd, command, ...)		    fake_fcntl(fd)
-#define clock_gettime(clock, now)	    fake_clock_gettime(now)
+#define main				nsbox_init_main
+#define _exit				leave
+#define close				fake_close
+#define dup2				fake_dup2
+#define epoll_ctl			fake_epoll_ctl
+#define epoll_wait			fake_epoll_wait
+#define accept4(fd, address, size, how) fake_accept4(fd)
+#define getsockopt			fake_getsockopt
+#define recvmsg(fd, message, flags)	fake_recvmsg(fd, message)
+#define sendmsg(fd, message, flags)	fake_sendmsg(fd, message)
+#define read				fake_read
+#define send(fd, data, size, flags)	fake_send(data, size)
+#define socket(domain, type, protocol)	(-1)
+#define kill				fake_kill
+#define lseek(fd, offset, from)		((void)(is_listed = false))
+#define syscall				fake_syscall
+#define poll(poll, n, ms)		fake_poll(poll, ms)
+#define fcntl				fake_fcntl
+#define clock_gettime(clock, now)	fake_clock_gettime(now)
 int nsbox_init_main(void);
+#undef _GNU_SOURCE
 #include "../../pam_nsbox/init/nsbox-init.c"
 #undef main
 
@@ -435,7 +441,7 @@ static void begin(uint8_t limit, uint8_t how)
 	n_files = 1;
 	memset(fds, 0, sizeof(fds));
 	memset(watches, 0, sizeof(watches));
-	n_pending = n_signals = 0;
+	n_pending = n_queued = 0;
 	clock_ms = 1000;
 	choice = 0;
 	fd_limit = MAX_FDS;
@@ -474,9 +480,9 @@ static void take_message(int client, const uint8_t *data, size_t size, uint8_t h
 
 static void queue_signal(uint8_t number, uint8_t value, uint8_t how)
 {
-	if (n_signals == MAX_PENDING)
+	if (n_queued == MAX_PENDING)
 		return;
-	signals[n_signals++] = (struct signalfd_siginfo){
+	queue[n_queued++] = (struct signalfd_siginfo){
 		.ssi_signo = number % 8 == 0   ? SIGTERM
 			     : number % 8 == 1 ? SIGQUIT
 					       : LEASE_SIGNAL_LEAVE,
@@ -507,7 +513,7 @@ static void go_on(int n_events)
 		int timeout = settle(&box);
 
 		FUZZ_ASSERT(timeout == -1 || timeout > 0 || box.record.timeout_stop_ms == 0);
-		if (fake_epoll_wait(&event) == 1)
+		if (fake_epoll_wait(WAITING_FD, &event, 1, timeout) == 1)
 			handle(&box, (enum waited)(event.data.u64 >> 32), (int)(uint32_t)event.data.u64);
 		else if (timeout > 0)
 			clock_ms += timeout;

@@ -66,8 +66,8 @@ is "$(both ': >/srv/data/x && echo written; rm -f /srv/data/x')" " / written" "T
 policy 'EphemeralPaths = /srv/data'
 is "$(both 'cat /srv/data/file; echo new >/srv/data/x && cat /srv/data/x && test -O /srv/data/x && echo own')" "data new own / data new own" \
     "EphemeralPaths: the path can be written"
-is "$(ssh_as alice 'echo mine >/srv/data/y; cat /srv/data/y'; ls /srv/data | xargs)" "mine
-file run sub x" "EphemeralPaths: what is written is seen inside alone"
+is "$(ssh_as alice 'echo mine >/srv/data/y; cat /srv/data/y'; echo /srv/data/*)" "mine
+/srv/data/file /srv/data/run /srv/data/sub /srv/data/x" "EphemeralPaths: what is written is seen inside alone"
 is "$(ssh_as alice 'cat /srv/data/y 2>&1' | grep -c 'No such')" 1 "EphemeralPaths: and is gone at the end of the box"
 rm -f /srv/data/x
 is "$(stat -c '%a %U' /srv/data) $(ssh_as alice 'stat -c "%a %U" /srv/data')" "1777 root 1777 root" "EphemeralPaths: owner and mode are the folder's"
@@ -152,7 +152,7 @@ is "$(ssh_as root 'stat -c %a /tmp /var/tmp' | xargs)" "1777 1777" "PrivateTmp=u
 # made_unsafe WHAT COMMAND: the folder is not as this program makes it
 made_unsafe() {
     rm -rf /var/lib/nsbox
-    mkdir -p -m 700 /var/lib/nsbox/tmp
+    mkdir -m 700 /var/lib/nsbox /var/lib/nsbox/tmp
     eval "$2"
     from_here
     session --user alice --state -- true 2>"$T/session"

@@ -156,6 +156,7 @@ key ReadWritePaths /home/../etc /srv/data "$write" written '' written 'ReadOnlyP
 key InaccessiblePaths /etc,,/usr /srv/data 'cat /srv/data/file' '' data data
 key NoExecPaths /tmp:/x /srv /srv/data/run '' ran ran
 key ExecPaths - /srv/data /srv/data/run ran '' ran 'NoExecPaths = /srv'
+# shellcheck disable=SC2088 # a tilde is what is wrong with the value
 key EphemeralPaths '~/x' /srv/data '' 'data mine' 'data mine /srv/data/mine' 'data mine /srv/data/mine'
 key NetworkNamespacePath blue /run/netns/%u "[ \$(readlink /proc/self/ns/net) = $named_network ] && echo named" named '' ''
 key NoNewPrivileges 2 yes '/srv/setuid-id -u' "$(id -u alice)" 0 0

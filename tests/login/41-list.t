@@ -38,7 +38,7 @@ snapshot
 ssh_as alice -tt 'echo $NSBOX $(tty); exec sleep 4341' >"$T/ssh" 2>&1 </dev/null &
 ssh=$!
 wait_for_text "$T/ssh" pts
-read -r id tty < <(tr -d '\r' <"$T/ssh")
+read -r id _ < <(tr -d '\r' <"$T/ssh")
 is "$(nsboxctl list --noheadings -o BOX,USER,POLICY,SERVICE,FROM,LEASES,PROCS,HOSTNAME | xargs)" \
     "$id alice students sshd 127.0.0.1 1 2 host-alice" "list shows a login over ssh, where it comes from, and what is in it"
 like "$(nsboxctl list --noheadings -o TTY)" '^(ssh|pts/[0-9]+|/dev/pts/[0-9]+)$' "... and the terminal that PAM was told"

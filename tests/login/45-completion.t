@@ -28,7 +28,7 @@ for command in $commands; do
     options=$(nsboxctl --print-commands | sed -n "s/^$command\t//p" | cut -f 3- | tr '|\t' '\n\n' | sed 's/=.*//; /^$/d')
     is "$(complete_words "$command" -)" "$(printf '%s\n' --help $options | sort | xargs)" "every option of $command is offered"
     for option in $options; do
-        like "$(nsboxctl "$command" --help)" "(^|[[:space:],])$option[[:space:],]" "... and $option is in the help of $command"
+        like "$(nsboxctl "$command" --help)" "(^|[[:space:],])${option}[[:space:],]" "... and $option is in the help of $command"
     done
 done
 is "$(complete_words list -o HO)" HOSTNAME "columns are offered"

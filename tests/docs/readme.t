@@ -118,6 +118,8 @@ while IFS= read -r span; do
         ;;
     'N passed, N failed, N skipped') ;; # above
     '--quick') ok "$claim" grep -q -- "$span" tests/bench/run ;;
+    # This takes systemd.
+    'KillUserProcesses=yes' | 'loginctl terminate-session') ok "$claim" grep -q -- "$span" tests/matrix/inside/35-shared.t ;;
     'account required pam_nsbox.so') like "$(tr -s ' ' <conf/pam.d/sshd)" "$span" "$claim" ;;
     students) ok "$claim" getent group students >"$T/null" ;;
     '[default]') ok "$claim" accepts "$span" ;;

@@ -432,7 +432,7 @@ static int give_birth(struct birth *birth, int connection, int holders_end, stru
 	if (birth->stacks == MAP_FAILED) {
 		birth->stacks = NULL;
 		close(holders_end);
-		return -errno;
+		return fail(&birth->inside.failure, "clone", "", -errno);
 	}
 	birth->inside.parent = getpid();
 	birth->dumpable = prctl(PR_GET_DUMPABLE);
@@ -443,7 +443,7 @@ static int give_birth(struct birth *birth, int connection, int holders_end, stru
 	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
 	birth->intermediate =
 		clone(intermediate_main, birth->stacks + STACK_SIZE + INTERMEDIATE_SIZE, CLONE_VM, birth);
-	result = birth->intermediate < 0 ? -errno : 0;
+	result = birth->intermediate < 0 ? fail(&birth->inside.failure, "clone", "", -errno) : 0;
 	close(holders_end); /* so that the holder's end is the last, and its closing can be seen */
 	if (result < 0)
 		return result;

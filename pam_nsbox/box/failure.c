@@ -83,6 +83,13 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 	buf[0] = '\0';
 	if (strcmp(step, "clone") == 0 && failure->error == ENOSPC)
 		hint_at_limit(request->policy->namespaces, buf, size);
+	else if (failure->error == ENOSPC &&
+		 (strcmp(step, "sysfs") == 0 || strcmp(step, "paths") == 0 || strcmp(step, "procfs") == 0))
+		snprintf(buf, size,
+			"user.max_mnt_namespaces or fs.mount-max is reached: raise it with sysctl");
+	else if (strcmp(step, "clone") == 0 && failure->error == EAGAIN)
+		snprintf(buf, size,
+			"no process can be made: kernel.pid_max or the control group's pids.max is reached");
 	else if ((strcmp(step, "clone") == 0 || strcmp(step, "enter") == 0) && failure->error == EPERM)
 		snprintf(buf, size, "the caller needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_SYS_CHROOT");
 	else if (strcmp(step, "bounding-set") == 0)
@@ -102,7 +109,7 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 			"it");
 	else if (strcmp(step, "directory") == 0)
 		snprintf(buf, size, "log in from a directory that the policy shows inside the box");
-	else if (strcmp(step, "registry") == 0)
+	else if (strcmp(step, "registry") == 0 && failure->error == EPERM)
 		snprintf(buf, size, "it must be root's folder with mode 0700");
 	else if (strcmp(step, "root") == 0)
 		snprintf(buf, size,

@@ -45,6 +45,19 @@ static int open_in(int dir, const char *path)
 	return sys_openat2(dir, path, &how);
 }
 
+/* What a user namespace's mounts came with is locked, and cannot be moved; a copy of it is not. */
+static int move_or_copy(int from, int to)
+{
+	const unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+	int result = sys_move_mount(from, "", to, "", flags);
+	cleanup_fd int copy = -1;
+
+	if (result != -EINVAL)
+		return result;
+	copy = sys_open_tree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	return copy < 0 ? copy : sys_move_mount(copy, "", to, "", flags);
+}
+
 /* Moved, not copied: with all that is mounted on it, and as the host's slave that it is. What has gone along with a mount
  * above it is looked for in vain; what was hidden by a mount on the same folder finds that one there, and stays behind.
  */
@@ -65,9 +78,7 @@ static int carry_over(const struct mount_entry *entry, void *data)
 	result = is_sysfs(to);
 	if (result == -ENOENT || result == 0)
 		return 0;
-	result = result < 0 ? result
-			    : sys_move_mount(
-				      from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	result = result < 0 ? result : move_or_copy(from, to);
 	return result < 0 ? inside_fail(sysfs->inside, entry->path, result) : 0;
 }
 

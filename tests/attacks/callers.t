@@ -15,20 +15,16 @@ snapshot
 # What the caller opens next takes their numbers, and programs read and write there.
 mkdir /tmp/folder
 cd /tmp/folder || exit 1
-for closed in '<&-' '>&- 2>&-' '<&- >&- 2>&-'; do
-    printf '#!/bin/sh\nexec "$@" %s\n' "$closed" >"$T/closed"
-    chmod 755 "$T/closed"
-    "$T/closed" session --user alice -- sleep 4914 3>&- &
-    caller=$!
-    until_ok 10 pgrep -fx 'sleep 4914' >/dev/null
-    unlike "$(readlink "/proc/$caller"/fd/[012])" '(mnt|uts|ipc|pid):|/tmp/folder' "a caller with $closed: the way back lies beyond its numbers"
-    like "$(readlink "/proc/$caller"/fd/*)" 'mnt:.*/tmp/folder|/tmp/folder.*mnt:' "a caller with $closed: it has one"
-    unlike "$(readlink "/proc/$(pgrep -fx 'sleep 4914')"/fd/*)" '(mnt|uts|ipc|pid):|/tmp/folder' "a caller with $closed: its shell has nothing of it"
-    pkill -fx 'sleep 4914'
-    wait $caller
-done
+session --user alice --bare -- sleep 4914 3>&- &
+caller=$!
+until_ok 10 pgrep -fx 'sleep 4914' >/dev/null
+is "$(readlink "/proc/$caller"/fd/[012])" '' "a caller without standard descriptors: the way back lies beyond their numbers"
+like "$(readlink "/proc/$caller"/fd/*)" 'mnt:.*/tmp/folder|/tmp/folder.*mnt:' "a caller without standard descriptors: it has one"
+unlike "$(readlink "/proc/$(pgrep -fx 'sleep 4914')"/fd/*)" '(mnt|uts|ipc|pid):|/tmp/folder' "a caller without standard descriptors: its shell has nothing of it"
+pkill -fx 'sleep 4914'
+wait $caller
 cd / && rmdir /tmp/folder
-nothing_left "nothing is left of these"
+nothing_left "nothing is left of it"
 
 # --- Threads ---
 

@@ -18,6 +18,7 @@
  *	--in-thread		a thread of the caller's opens and closes, while the main one waits for it
  *	--alarm MS		a signal every MS milliseconds while the session is opened, with a handler
  *	--descriptors N		descriptors that the caller holds open
+ *	--bare			standard input, output and error are closed before the session is opened
  *	--block-signals		a signal mask and handlers that are not the default
  *	--state			compare the caller's state before open_session and after close_session
  *	--end			compare it after pam_end instead
@@ -58,7 +59,7 @@ struct call {
 	const char *service, *user, *switch_to, *tty, *rhost, *ruser;
 	int flags, open, close, threads, descriptors, alarm;
 	long hold;
-	bool in_thread, account, root, wait_all, exec, block_signals, state, end;
+	bool bare, in_thread, account, root, wait_all, exec, block_signals, state, end;
 	char **command;
 };
 
@@ -412,6 +413,9 @@ static int session(pam_handle_t *pam, const struct call *call)
 		code = pam_acct_mgmt(pam, call->flags);
 		tell("acct_mgmt: %d %s", code, pam_strerror(pam, code));
 	}
+	if (call->bare)
+		for (int fd = 0; fd <= STDERR_FILENO; fd++)
+			close(fd);
 	if (call->switch_to)
 		pam_set_item(pam, PAM_USER, call->switch_to);
 	if (call->state)
@@ -496,6 +500,7 @@ static const struct option options[] = {
 	{"hold", required_argument, NULL, 'm'},
 	{"threads", required_argument, NULL, 'T'},
 	{"in-thread", no_argument, NULL, 'I'},
+	{"bare", no_argument, NULL, 'B'},
 	{"alarm", required_argument, NULL, 'A'},
 	{"descriptors", required_argument, NULL, 'd'},
 	{"block-signals", no_argument, NULL, 'b'},
@@ -526,6 +531,7 @@ static int parse(int argc, char **argv, struct call *call)
 		case 'm': call->hold = atol(optarg); break;
 		case 'T': call->threads = atoi(optarg); break;
 		case 'I': call->in_thread = true; break;
+		case 'B': call->bare = true; break;
 		case 'A': call->alarm = atoi(optarg); break;
 		case 'd': call->descriptors = atoi(optarg); break;
 		case 'b': call->block_signals = true; break;

@@ -13,14 +13,11 @@ PROGRAMS=(mmdebstrap dpkg-buildpackage dh systemd-nspawn ansible-playbook)
 . "$HERE/fresh.sh"
 
 # The system is fetched outside; what follows has a network, mounts and process numbers of the test's own: what it starts
-# ends with it, and no port is anybody else's. NSBOX_ANSIBLE_TAR may name a system that is there.
+# ends with it, and no port is anybody else's.
 if [ "${NSBOX_ANSIBLE:-}" != "$(readlink /proc/self/ns/net)" ]; then
-    if [ -z "${NSBOX_ANSIBLE_TAR:-}" ]; then
-        PACKAGES=systemd,systemd-sysv,dbus,libpam-systemd,libpam-runtime,openssh-server,openssh-client,python3,python3-apt
-        PACKAGES+=,iproute2,procps,libcap2,libiniparser1,libjansson4,libsmartcols1
-        make_tar
-        export NSBOX_ANSIBLE_TAR=$work/fresh.tar
-    fi
+    PACKAGES=systemd,systemd-sysv,dbus,libpam-systemd,libpam-runtime,openssh-server,openssh-client,python3,python3-apt
+    PACKAGES+=,iproute2,procps,libcap2,libiniparser1,libjansson4,libsmartcols1
+    make_tar
     # shellcheck disable=SC2016
     unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
         sh -c 'ip link set lo up; NSBOX_ANSIBLE=$(readlink /proc/self/ns/net) exec "$@"' sh "$HERE/ansible.t" >&3
@@ -39,7 +36,7 @@ undo() {
 
 mkdir "$work/base" "$work/upper"
 mount -t tmpfs tmpfs "$work/upper"
-tar -C "$work/base" -xf "$NSBOX_ANSIBLE_TAR" || bail_out "no system"
+tar -C "$work/base" -xf "$NSBOX_FRESH_TAR" || bail_out "no system"
 "$REPO/packaging/build-deb" "$work/deb" >"$work/log" 2>&1 || bail_out "no package: $(tail -5 "$work/log")"
 package=$(ls "$work"/deb/libpam-nsbox_*.deb)
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"

@@ -20,7 +20,8 @@ for program in "${PROGRAMS[@]}"; do
     command -v "$program" >/dev/null || skip_all "$program is not installed"
 done
 
-# NSBOX_RELEASE=NAME   another release than bookworm
+#   NSBOX_RELEASE=NAME    another release than bookworm
+#   NSBOX_FRESH_TAR=FILE  a minimal system that is there, in place of a new one
 RELEASE=${NSBOX_RELEASE:-bookworm}
 
 # What was made is gone at the end. A test that has more to undo says so in undo().
@@ -30,17 +31,19 @@ undo() {
 }
 trap 'undo; rm -rf --one-file-system "$work"' EXIT
 
-# make_tar: a minimal system, with nothing but apt and the list PACKAGES, in $work/fresh.tar
+# make_tar: a minimal system, with nothing but apt and the list PACKAGES; its archive is NSBOX_FRESH_TAR
 make_tar() {
-    mmdebstrap --quiet --variant=apt ${PACKAGES:+"--include=$PACKAGES"} "$RELEASE" "$work/fresh.tar" >"$work/log" 2>&1 ||
+    [ -z "${NSBOX_FRESH_TAR:-}" ] || return 0
+    export NSBOX_FRESH_TAR=$work/fresh.tar
+    mmdebstrap --quiet --variant=apt ${PACKAGES:+"--include=$PACKAGES"} "$RELEASE" "$NSBOX_FRESH_TAR" >"$work/log" 2>&1 ||
         bail_out "mmdebstrap: $(tail -3 "$work/log")"
 }
 
 # fresh NAME: a new system in $work/NAME, with the sources in /root/pam_nsbox
 fresh() {
-    [ -s "$work/fresh.tar" ] || make_tar
+    make_tar
     mkdir "$work/$1"
-    tar -C "$work/$1" -xf "$work/fresh.tar"
+    tar -C "$work/$1" -xf "$NSBOX_FRESH_TAR"
     mkdir -p "$work/$1/root/pam_nsbox"
     tar -C "$REPO" -c --exclude=./build --exclude=./.git . | tar -C "$work/$1/root/pam_nsbox" -x
     cp /etc/resolv.conf "$work/$1/etc/resolv.conf"

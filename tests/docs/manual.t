@@ -137,24 +137,4 @@ while read -r path; do
     esac
 done < <(sed -n 's/^\.\(It \)\{0,1\}Pa //p; s/.* Ns Pa \([^ ]*\).*/\1/p' "$MAN"/man*/*nsbox* | sed 's/ , Pa /\n/g; s/ [.,:]$//' | sort -u)
 
-# --- Completion ---
-
-# shellcheck disable=SC1091
-. /usr/local/share/bash-completion/completions/nsboxctl
-# complete WORD...: what is offered for the last word
-completions() {
-    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-    _nsboxctl nsboxctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>"$T/null"
-    printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' '
-}
-is "$(completions nsboxctl li)" list "completion finishes a command"
-is "$(completions nsboxctl list --no)" --noheadings "completion finishes an option"
-is "$(completions nsboxctl list -o HOST)" HOSTNAME "completion finishes a column"
-is "$(completions nsboxctl list -o BOX,HOST)" BOX,HOSTNAME "completion finishes a further column"
-is "$(completions nsboxctl try ali)" alice "completion finishes a user"
-is "$(completions nsboxctl try --service sessi)" session "completion finishes a service"
-box_open alice
-is "$(completions nsboxctl stop '')" "$(box_do 'printf %s $NSBOX')" "completion finishes a box"
-box_close
-
 done_testing

@@ -135,6 +135,14 @@ not_ok "nsbox-init: nor are its descriptors taken" inside user attack descriptor
 for file in environ mem maps fd/ cwd/ root/ exe; do
     not_ok "nsbox-init: /proc/1/$file is not read by the user" inside user sh -c "if [ -d /proc/1/$file ]; then ls /proc/1/$file; else head -c 1 /proc/1/$file; fi"
 done
+for who in setuid root; do
+    ok "nsbox-init: ${title[$who]} does trace it, whom no box holds" inside $who attack trace 1
+    ok "nsbox-init: and takes its descriptors, so that he has a hold on the caller outside" inside $who attack descriptor 1 1
+done
+printf '[default]\nCapabilityBoundingSet = ~CAP_SYS_PTRACE\n' | configure
+not_ok "nsbox-init: unless CAP_SYS_PTRACE is taken from him" inside root attack trace 1
+not_ok "nsbox-init: and its descriptors with it" inside root attack descriptor 1 1
+printf '[default]\n' | configure
 # Starving it: more orphans and more load than it has patience for must not keep a box from ending.
 cat >"$T/starve" <<'END'
 for i in $(seq 8); do

@@ -19,7 +19,7 @@ like "$(cd "$REPO" && rpmlint -r packaging/rpm/rpmlintrc "$work"/*.rpm packaging
 
 make -s -C "$REPO" install DESTDIR="$work/root" PREFIX=/usr SYSCONFDIR=/etc PAMDIR="$(rpm --eval '%{_libdir}')/security" \
     B="$work/build" >"$work/log" 2>&1
-is "$(rpm -qpl "$work"/pam_nsbox-*.x86_64.rpm | grep -vE '^/usr/(share/doc|lib/.build-id|lib/tmpfiles.d)' | sort |
+is "$(rpm -qpl "$work"/pam_nsbox-*.x86_64.rpm | grep -vE '^/usr/(share/doc|share/licenses|lib/.build-id|lib/tmpfiles.d)' | sort |
     while read -r path; do [ -d "$work/root$path" ] || echo "$path"; done)" \
     "$(cd "$work/root" && find . -type f | sed 's/^\.//' | sort)" "it holds what make install installs"
 is "$(rpm -qp --conffiles "$work"/pam_nsbox-*.x86_64.rpm 2>/dev/null || rpm -qpc "$work"/pam_nsbox-*.x86_64.rpm)" \

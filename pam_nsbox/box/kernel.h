@@ -143,12 +143,13 @@ static inline int sys_openat2(int dir, const char *path, const struct nsbox_open
 	return kernel_call(SYS_openat2, dir, path, how, sizeof(*how));
 }
 
-/* Whether a security module may have been asked for a context for the next execve(2). Linux 6.8 tells that there is none
- * (EOPNOTSUPP) without the way through /proc, which costs thirty times as much.
+/* Whether a security module may have been asked for a context for the next execve(2). Linux 6.8 tells that none knows such
+ * contexts (EOPNOTSUPP) without the way through /proc, which costs thirty times as much. SELinux and AppArmor give other
+ * answers, asked or not: 1 or E2BIG the one, ENOENT the other. Linux 6.8 itself writes a size_t, later ones 32 bits.
  */
 static inline bool sys_may_have_exec_context(void)
 {
-	uint32_t size = 0;
+	uint64_t size = 0;
 
 	return kernel_call(SYS_lsm_get_self_attr, NSBOX_LSM_ATTR_EXEC, NULL, &size, 0) != -EOPNOTSUPP;
 }
@@ -164,14 +165,16 @@ static inline int sys_pidfd_namespace(int pidfd, unsigned int kind)
 	return kernel_result(ioctl(pidfd, _IO(0xff, kind), 0));
 }
 
-/* Cleanup attributes: a descriptor closes itself on every way out; take_fd moves ownership on. */
+/* Cleanup attributes: a descriptor closes itself on every way out; take_fd moves ownership on. errno is written where the call
+ * has written it, and not otherwise: what was read before may be another's error by then, of whoever shares this memory.
+ */
 static inline void cleanup_fd_close(int *fd)
 {
 	if (*fd >= 0) {
 		int saved = errno;
 
-		close(*fd);
-		errno = saved;
+		if (close(*fd) < 0)
+			errno = saved;
 	}
 }
 #define cleanup_fd __attribute__((cleanup(cleanup_fd_close)))
@@ -187,8 +190,8 @@ static inline int raise_fd(int fd)
 		return fd;
 	raised = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	saved = errno;
-	close(fd);
-	errno = saved;
+	if (close(fd) < 0)
+		errno = saved;
 	return raised;
 }
 

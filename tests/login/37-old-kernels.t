@@ -67,6 +67,15 @@ mount -t proc proc /srv/proc
 policy 'Hostname = old'
 is "$(old sh -c 'ls -A /srv/proc; grep -c " - proc " /proc/self/mountinfo')" 1 \
     "without statmount(2): a procfs elsewhere is found and detached"
+
+policy 'Hostname = old' 'Scope = user'
+box_open root --root
+is "$(old sh -c 'echo "$NSBOX"')" "$(box_do 'echo "$NSBOX"')" \
+    "a shared box is found by the same name, whether the kernel tells of namespaces by pidfd or not"
+box_close
+policy 'Hostname = old' 'Namespaces = mount, uts, ipc, pid, net, cgroup'
+"$T/bin/old-kernel" session --user root --root --state -- true 2>"$T/session"
+like "$(cat "$T/session")" 'state: unchanged' "the way back is remembered by path, and the caller is what it was"
 ok "no box is left" until_ok 5 has_holders 0
 
 done_testing

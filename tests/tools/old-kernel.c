@@ -8,18 +8,31 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* The half of it that says what is asked for. */
+#define SECOND_ARGUMENT                                                                                      \
+	(offsetof(struct seccomp_data, args[1]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
 int main(int argc, char **argv)
 {
-	/* mount_setattr (5.12), statmount and listmount (6.8): numbers that all architectures share */
+	/* mount_setattr (5.12), statmount, listmount and lsm_get_self_attr (6.8): numbers that all architectures share; and
+	 * all that ioctl(2) knows of pidfds (6.11, linux/pidfd.h)
+	 */
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 442, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 457, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 458, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 442, 8, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 457, 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 458, 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 459, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SECOND_ARGUMENT),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xff00),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xff00, 2, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY),
 	};
 	const struct sock_fprog program = {.len = sizeof(filter) / sizeof(*filter), .filter = filter};
 

@@ -42,12 +42,13 @@ struct box {
 	bool is_pid_1;	     /* the box has a PID namespace: all its processes can be counted and signalled */
 	bool has_log;	     /* INIT_FD_LOG is there */
 	bool has_proc;	     /* INIT_FD_PROC is there */
-	bool log_hangs;	     /* it took no message for LOG_WAIT_MS */
 	bool stop_requested; /* an administrator ended it: no session may join any more */
 	bool stop_now;	     /* without waiting for anybody */
 	enum box_state state;
 	int64_t stopping_since; /* monotonic milliseconds */
 	bool hung_up;		/* SIGHUP has followed SIGTERM */
+	int64_t log_period;	/* when the current LOG_PERIOD_MS began, monotonic milliseconds */
+	int64_t log_patience;	/* what is left of LOG_WAIT_MS in it */
 	uint32_t n_leases;
 };
 
@@ -109,32 +110,33 @@ static void line_string(struct line *line, const char *key, const char *value)
 	line_text(line, "\"");
 }
 
-/* How long the system log is waited for, in milliseconds: its queue holds as few as 10 messages (net.unix.max_dgram_qlen),
- * which two hundred boxes that end at the same moment fill. A log that hangs is waited for once.
+/* How long the system log is waited for in each LOG_PERIOD_MS, in milliseconds, all messages taken together. Its queue
+ * holds as few as 10 of them (net.unix.max_dgram_qlen), which two hundred boxes that end at the same moment fill. A log that
+ * hangs, or that is slow, or that some user floods, must not keep others out of a box that they share: who joins waits too.
  */
-#define LOG_WAIT_MS 1000
+#define LOG_WAIT_MS   1500
+#define LOG_PERIOD_MS 10000
 
 static bool send_to_log(struct box *box, int fd, const struct line *line)
 {
 	struct pollfd room = {.fd = fd, .events = POLLOUT};
-	int64_t until = now_ms() + (box->log_hangs ? 0 : LOG_WAIT_MS);
+	int64_t began = now_ms(), left;
+	bool is_sent;
 
+	if (began - box->log_period >= LOG_PERIOD_MS) {
+		box->log_period = began;
+		box->log_patience = LOG_WAIT_MS;
+	}
 	/* Somebody else may take the room that was seen. */
 	for (;;) {
-		if (send(fd, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
-			box->log_hangs = false;
-			return true;
-		}
-		int64_t left = until - now_ms();
-
-		if (errno != EAGAIN)
-			return false;
-		if (left <= 0)
+		is_sent = send(fd, line->text, line->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+		left = box->log_patience - (now_ms() - began);
+		if (is_sent || errno != EAGAIN || left <= 0)
 			break;
 		poll(&room, 1, (int)left);
 	}
-	box->log_hangs = true;
-	return true;
+	box->log_patience = left;
+	return is_sent || errno == EAGAIN; /* there is a log, which is full */
 }
 
 /* The connection made at the box's birth outlives a box that hides /run; a system log that was started again
@@ -702,7 +704,7 @@ static void handle(struct box *box, enum waited what, int fd)
 int main(void)
 {
 	/* Static: it shares a page with the C library's data, and saves one of the stack. */
-	static struct box box = {.state = BOX_LIVE, .process = -1};
+	static struct box box = {.state = BOX_LIVE, .process = -1, .log_patience = LOG_WAIT_MS};
 	bool is_there[INIT_FDS];
 
 	/* Before anything opens a descriptor of its own. */

@@ -8,6 +8,8 @@
 for service in session su; do
     pam_service "$service"
 done
+# One whose other modules say nothing to the log.
+printf '%s\n' 'account required pam_permit.so' 'session required pam_nsbox.so' >/etc/pam.d/quiet
 configure <<'END'
 [default]
 Scope = user
@@ -114,6 +116,24 @@ ok "when one has left there is room again" is_in 3
 leave 1
 leave 3
 nothing_left "then nothing is left"
+
+# --- A system log that is slow ---
+
+# All the lines of whoever leaves at once go to a log that takes one a second, which any user's flood can bring about.
+leaving=()
+for ((number = 1; number <= 30; number++)); do
+    member "$number"
+    is_in "$number"
+    [ "$number" -eq 1 ] || leaving+=("${MEMBER[$number]}")
+done
+: >"$T/slow-log"
+kill -KILL "${leaving[@]}"
+wait "${leaving[@]}" 2>/dev/null
+session --service quiet --user alice -- true >"$T/newcomer" 2>&1
+is $? 0 "whoever joins while nsbox-init has much to say to a slow log is not kept out"
+rm "$T/slow-log"
+leave 1
+nothing_left "then nothing is left" 30
 
 # --- Forging ---
 

@@ -1,6 +1,8 @@
 /* A syslog daemon of one screen: every datagram that arrives on a socket becomes one line of a file.
  *
- *	logsink SOCKET FILE
+ *	logsink SOCKET FILE [SLOW]
+ *
+ * While there is a file SLOW, each takes most of a second.
  *
  * Control characters are written as {{NN}}, so that a test can tell a newline that a sender smuggled into a
  * message from the end of the message. The process goes on in the background once the socket takes messages;
@@ -60,8 +62,8 @@ int main(int argc, char **argv)
 	FILE *out;
 	int fd;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: logsink SOCKET FILE\n");
+	if (argc < 3 || argc > 4) {
+		fprintf(stderr, "usage: logsink SOCKET FILE [SLOW]\n");
 		return 2;
 	}
 	fd = listen_on(argv[1]);
@@ -84,5 +86,7 @@ int main(int argc, char **argv)
 			return 1;
 		if (length > 0)
 			write_line(out, message, (size_t)length);
+		if (argc == 4 && access(argv[3], F_OK) == 0)
+			usleep(900000);
 	}
 }

@@ -107,7 +107,8 @@ struct decision {
 	struct resolution resolution;
 	char id[BOX_ID_SIZE];
 	char *user, *service, *conf; /* that it was made for */
-	time_t made;		     /* CLOCK_BOOTTIME */
+	pid_t process; /* and by which one: the children of one that forks make boxes of their own */
+	time_t made;   /* CLOCK_BOOTTIME */
 	bool is_taken;
 };
 
@@ -119,9 +120,12 @@ static time_t uptime(void)
 	return now.tv_sec;
 }
 
+/* "conf=" without a path is no configuration, of which nothing can have been decided, and not the built-in one. */
 static const char *conf_of(const struct arguments *arguments)
 {
-	return arguments->conf ? arguments->conf : "";
+	if (!arguments->conf)
+		return "";
+	return arguments->conf[0] ? arguments->conf : "none";
 }
 
 static void free_decision(pam_handle_t *pamh, void *data, int status)
@@ -135,6 +139,15 @@ static void free_decision(pam_handle_t *pamh, void *data, int status)
 	free(decision->service);
 	free(decision->conf);
 	free(decision);
+}
+
+/* Whatever the account phase says when it is run once more, what it has said before does not hold any longer. */
+static void forget_decision(pam_handle_t *pamh)
+{
+	const void *data = NULL;
+
+	if (pam_get_data(pamh, DECISION_NAME, &data) == PAM_SUCCESS && data)
+		pam_set_data(pamh, DECISION_NAME, NULL, NULL);
 }
 
 /* Leaves the resolution to PAM; where there is no memory for that it is freed, and made again when it is needed. */
@@ -152,6 +165,7 @@ static void keep_decision(
 	decision->user = strdup(item(pamh, PAM_USER));
 	decision->service = strdup(item(pamh, PAM_SERVICE));
 	decision->conf = strdup(conf_of(arguments));
+	decision->process = getpid();
 	decision->made = uptime();
 	if (!decision->user || !decision->service || !decision->conf ||
 		pam_set_data(pamh, DECISION_NAME, decision, free_decision) != PAM_SUCCESS)
@@ -168,7 +182,8 @@ static bool take_decision(
 	if (pam_get_data(pamh, DECISION_NAME, &data) != PAM_SUCCESS || !data)
 		return false;
 	decision = (struct decision *)(uintptr_t)data;
-	if (decision->is_taken || uptime() - decision->made > DECISION_MAX_AGE ||
+	if (decision->is_taken || decision->process != getpid() ||
+		uptime() - decision->made > DECISION_MAX_AGE ||
 		strcmp(decision->user, item(pamh, PAM_USER)) != 0 ||
 		strcmp(decision->service, item(pamh, PAM_SERVICE)) != 0 ||
 		strcmp(decision->conf, conf_of(arguments)) != 0)
@@ -418,6 +433,7 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	int result = PAM_SUCCESS;
 
 	parse_arguments(pamh, argc, argv, &arguments);
+	forget_decision(pamh);
 	box_new_id(id);
 	resolve(pamh, &arguments, id, &resolution);
 	if (resolution.verdict == VERDICT_REFUSE)

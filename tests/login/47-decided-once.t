@@ -47,6 +47,27 @@ is "$(session --account --open 2 --close 2 --user alice -- hostname 2>/dev/null)
     "a session that is opened twice has one decision"
 
 policy_named sooner
+ids=$(session --account --children 2 --user alice -- sh -c 'echo "$NSBOX"' 2>/dev/null)
+like "$ids" $'^[a-z2-7]{10}\n[a-z2-7]{10}$' "two children of a caller that forks after the account phase get a box each"
+isnt "${ids%$'\n'*}" "${ids#*$'\n'}" "... of its own name"
+
+policy_named sooner
+pam_service twice 'account required pam_nsbox.so' "account required pam_exec.so quiet $T/disable" \
+    'account required pam_nsbox.so' 'session required pam_nsbox.so'
+cat >"$T/disable" <<'END'
+#!/bin/bash
+sed -i '$ a Enabled = no' /etc/security/nsbox.conf
+END
+chmod 755 "$T/disable"
+is "$(session --service twice --account --user alice -- hostname 2>/dev/null)" host.example \
+    "of two account phases the second holds"
+
+policy_named sooner
+pam_service nowhere 'account required pam_nsbox.so' 'session required pam_nsbox.so conf='
+session --service nowhere --account --user alice -- true 2>/dev/null
+is $? 120 "what was decided by the built-in configuration is not for a line that names none"
+
+policy_named sooner
 echo 11 >"$T/sleep"
 is "$(session --account --user alice -- hostname 2>/dev/null)" later "after ten seconds it is decided anew"
 rm "$T/sleep"

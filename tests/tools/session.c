@@ -9,6 +9,7 @@
  *	--silent		PAM_SILENT on open and close
  *	--account		run the account phase first
  *	--switch NAME		who PAM_USER is from then on
+ *	--children N		N children do all that follows, one after the other, in the caller's place
  *	--open N, --close N	how often the session is opened and closed, 1 without this
  *	--root			the command keeps the caller's credentials
  *	--wait-all		wait as login of util-linux 2.42 does: until there is no child any more
@@ -57,7 +58,7 @@ enum { EXIT_REFUSED = 120, EXIT_STATE = 121, EXIT_STRANGER = 122 };
 
 struct call {
 	const char *service, *user, *switch_to, *tty, *rhost, *ruser;
-	int flags, open, close, threads, descriptors, alarm;
+	int flags, open, close, children, threads, descriptors, alarm;
 	long hold;
 	bool bare, in_thread, account, root, wait_all, exec, block_signals, state, end;
 	char **command;
@@ -402,6 +403,20 @@ static void set_alarm(int milliseconds)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
+/* Whether this process is the parent, whose children have ended. */
+static bool fork_children(const struct call *call)
+{
+	for (int i = 0; i < call->children; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			return false;
+		if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+			tell("fork: %s", strerror(errno));
+	}
+	return call->children > 0;
+}
+
 /* Ends the PAM handle too. */
 static int session(pam_handle_t *pam, const struct call *call)
 {
@@ -418,6 +433,10 @@ static int session(pam_handle_t *pam, const struct call *call)
 			close(fd);
 	if (call->switch_to)
 		pam_set_item(pam, PAM_USER, call->switch_to);
+	if (fork_children(call)) {
+		pam_end(pam, PAM_SUCCESS);
+		return 0;
+	}
 	if (call->state)
 		before = state();
 	set_alarm(call->alarm);
@@ -492,6 +511,7 @@ static const struct option options[] = {
 	{"silent", no_argument, NULL, 'S'},
 	{"account", no_argument, NULL, 'a'},
 	{"switch", required_argument, NULL, 'i'},
+	{"children", required_argument, NULL, 'C'},
 	{"open", required_argument, NULL, 'o'},
 	{"close", required_argument, NULL, 'c'},
 	{"root", no_argument, NULL, 'r'},
@@ -523,6 +543,7 @@ static int parse(int argc, char **argv, struct call *call)
 		case 'S': call->flags = (int)PAM_SILENT; break;
 		case 'a': call->account = true; break;
 		case 'i': call->switch_to = optarg; break;
+		case 'C': call->children = atoi(optarg); break;
 		case 'o': call->open = atoi(optarg); break;
 		case 'c': call->close = atoi(optarg); break;
 		case 'r': call->root = true; break;

@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # The systems' file trees, as layers of overlays: what is kept is only ever a lower layer.
 #
-#   CACHE/SYSTEM-DIGEST/base    made by mmdebstrap: the system with the applications of the matrix
-#   CACHE/SYSTEM-DIGEST/build   over it: what the package's build needs
-#   CACHE/SYSTEM-DIGEST/vm      over it: the system's kernel and its initial RAM disk
-#   CACHE/SYSTEM-DIGEST/selinux over that: SELinux with the system's policy
+#   CACHE/SYSTEM/base-DIGEST    made by mmdebstrap: the system with the applications of the matrix
+#   CACHE/SYSTEM/build-DIGEST   over it: what the package's build needs
+#   CACHE/SYSTEM/vm-DIGEST      over it: the system's kernel and an initial RAM disk
+#   CACHE/SYSTEM/selinux-DIGEST over that: SELinux with the system's policy
+#   CACHE/SYSTEM/package-DIGEST the project's package, built from a tree of that digest
 #
-# DIGEST is of recipe.sh: with another recipe the layers are made anew. A layer that is not whole has another name.
+# DIGEST is of the layer's recipe and those of the layers below it: what has another recipe is made anew. A layer that
+# is not whole has another name.
 
 CACHE=${XDG_CACHE_HOME:-/var/cache}/pam_nsbox-matrix
 
@@ -16,8 +18,23 @@ system_suite() {
     awk -v name="$1" '$1 == name { print $2 }' "$HERE/systems"
 }
 
+# Where a system's layers lie.
 system_folder() {
-    echo "$CACHE/$1-$(sha256sum "$HERE/recipe.sh" | cut -c 1-12)"
+    echo "$CACHE/$1"
+}
+
+recipe_of() {
+    case $1 in
+    base) declare -p BASE_PACKAGES EXTRACTED_PACKAGES DPKG_OPTIONS && declare -f make_base ;;
+    build) recipe_of base && declare -p BUILD_PACKAGES ;;
+    vm) recipe_of base && vm_commands ;;
+    selinux) recipe_of vm && declare -p SELINUX_PACKAGES ;;
+    esac
+}
+
+# layer SYSTEM NAME: its folder
+layer() {
+    echo "$(system_folder "$1")/$2-$(recipe_of "$2" | sha256sum | cut -c 1-12)"
 }
 
 # mount_layers TARGET UPPER_AND_WORK LOWER...: the first lower layer is the uppermost
@@ -55,10 +72,11 @@ in_root() {
 
 make_base() {
     local folder=$1 suite=$2 IFS=,
+    rm -rf "$folder.new"
     mmdebstrap --quiet --variant=minbase --include="${BASE_PACKAGES[*]}" "${DPKG_OPTIONS[@]}" \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
-        "$suite" "$folder/base.new"
-    in_root "$folder/base.new" bash -c '
+        "$suite" "$folder.new" || return 1
+    in_root "$folder.new" bash -c '
         apt-get -qq -o Acquire::Check-Valid-Until=false update
         mkdir -p /opt/extracted && cd /tmp
         for package; do
@@ -67,55 +85,64 @@ make_base() {
             fi
         done
         rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin' extract "${EXTRACTED_PACKAGES[@]}"
-    mv "$folder/base.new" "$folder/base"
+    mv "$folder.new" "$folder"
 }
 
-# make_layer FOLDER NAME LOWER COMMAND...: what the command changes in the lower layers becomes a layer. LOWER is a list
-# in one word, the uppermost first.
+# make_layer FOLDER LOWER COMMAND...: what the command changes in the lower layers becomes the layer FOLDER. LOWER is a
+# list in one word, the uppermost first.
 make_layer() {
-    local folder=$1 name=$2 lower=$3
-    shift 3
-    rm -rf "$folder/$name.new"
-    mkdir -p "$folder/$name.new"
-    (
-        set -e
-        # shellcheck disable=SC2086 # several
-        mount_layers "$folder/mnt.$name" "$folder/$name.new" $lower
-        trap 'umount "$folder/mnt.$name" && rmdir "$folder/mnt.$name"' EXIT
-        in_root "$folder/mnt.$name" "$@"
-    ) || return 1
-    mv "$folder/$name.new/upper" "$folder/$name"
-    rm -rf "$folder/$name.new"
+    local folder=$1 lower=$2
+    shift 2
+    mkdir -p "$folder.new"
+    # shellcheck disable=SC2086 # several
+    mount_layers "$folder.new/root" "$folder.new" $lower || return 1
+    in_root "$folder.new/root" "$@" || { umount "$folder.new/root"; return 1; }
+    umount "$folder.new/root" || return 1
+    mv "$folder.new/upper" "$folder"
+    rm -rf "$folder.new"
 }
 
 # prepare_system NAME LAYER...: makes what is not there yet
 prepare_system() {
-    local name=$1 folder suite layer
+    local name=$1 folder kind layer base vm
     folder=$(system_folder "$name")
-    suite=$(system_suite "$name")
+    base=$(layer "$name" base) vm=$(layer "$name" vm)
     shift
     mkdir -p "$folder"
     exec 5>"$folder/lock"
     flock 5
     rm -rf "$folder"/*.new
-    [ -d "$folder/base" ] || make_base "$folder" "$suite" || return 1
-    for layer; do
-        [ ! -d "$folder/$layer" ] || continue
-        case $layer in
-        build) make_layer "$folder" build "$folder/base" bash -euc "$(install_packages "${BUILD_PACKAGES[@]}")" ;;
-        vm) make_layer "$folder" vm "$folder/base" bash -euc "$(vm_commands)" ;;
-        selinux) make_layer "$folder" selinux "$folder/vm $folder/base" bash -euc "$(install_packages "${SELINUX_PACKAGES[@]}")" ;;
+    [ -d "$base" ] || make_base "$base" "$(system_suite "$name")" || return 1
+    for kind; do
+        layer=$(layer "$name" "$kind")
+        [ ! -d "$layer" ] || continue
+        case $kind in
+        build) make_layer "$layer" "$base" bash -euc "$(install_packages "${BUILD_PACKAGES[@]}")" ;;
+        vm) make_layer "$layer" "$base" bash -euc "$(vm_commands)" ;;
+        selinux) make_layer "$layer" "$vm $base" bash -euc "$(install_packages "${SELINUX_PACKAGES[@]}")" ;;
         esac || return 1
     done
     exec 5>&-
 }
 
-# The layers of other recipes, which nobody will use again.
-forget_old_layers() {
-    local name folder
-    for name in $(awk '!/^#/ { print $1 }' "$HERE/systems"); do
-        for folder in "$CACHE/$name"-*; do
-            [ "$folder" = "$(system_folder "$name")" ] || rm -rf --one-file-system "$folder"
+# use_cache: until this process ends nobody forgets a layer. Those of other recipes are forgotten now, and those that have
+# grown old: unstable moves on, and the others get their updates. Another process that uses the cache keeps all of them.
+use_cache() {
+    local name layer kind wanted=()
+    mkdir -p "$CACHE"
+    exec 4>"$CACHE/used"
+    if flock --nonblock 4; then
+        for name in $(awk '!/^#/ { print $1 }' "$HERE/systems"); do
+            for kind in base build vm selinux; do
+                wanted+=("$(layer "$name" "$kind")")
+            done
         done
-    done
+        for layer in "$CACHE"/*/*-*; do
+            if [[ ${layer##*/} != package-* && " ${wanted[*]} " != *" $layer "* ]] ||
+                [ -n "$(find "$layer" -maxdepth 0 -mtime +30)" ]; then
+                rm -rf --one-file-system "$layer"
+            fi
+        done
+    fi
+    flock --shared 4
 }

@@ -81,7 +81,7 @@ pid=$(pgrep -x bindfs)
 session_close
 ok "a FUSE file system mounted inside is gone after logout, with its process" \
     until_ok $((10 * SLOW)) not_there "${pid:-1}"
-ok "nothing of it is left" until_ok $((10 * SLOW)) nothing_left
+ok "nothing of the FUSE file system is left" until_ok $((10 * SLOW)) nothing_left
 
 # --- what the host unmounts ---
 

@@ -119,6 +119,6 @@ timeout $((30 * SLOW)) sudo -u alice /usr/local/bin/probe shared >"$T/out" 2>&1
 is "$(wrong_with shared alice no-pid)" "" "sudo does not join the PID namespace of a box that its user shares (Scope = user)"
 session_close
 MOUNTS_BEFORE=$(host_mounts)
-ok "nothing is left" until_ok $((15 * SLOW)) nothing_left
+ok "nothing of a shared box and of sudo is left" until_ok $((15 * SLOW)) nothing_left
 cp "$T/nsbox.conf" /etc/security/nsbox.conf
 done_testing

@@ -112,13 +112,13 @@ at_least() {
     fi
 }
 
-# until_ok SECONDS COMMAND...: tries again until the command succeeds or the time is over
+# until_ok SECONDS COMMAND...: tries again until the command succeeds or the time is over, every TAP_POLL seconds
 until_ok() {
     local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
     shift
     until "$@"; do
         [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-        sleep 0.02
+        sleep "${TAP_POLL:-0.02}"
     done
 }
 

@@ -24,7 +24,8 @@ scope_gone() {
     [ "$(systemctl show -p ActiveState --value "$1")" = inactive ]
 }
 
-# An earlier session's service manager stays for ten seconds.
+# An earlier session's service manager stays for ten seconds; in a virtual machine until now.
+loginctl disable-linger alice
 until_ok $((40 * SLOW)) test ! -e "/run/user/$(id -u alice)"
 log_here
 session_open alice
@@ -50,6 +51,9 @@ ok "the user's service manager is not boxed, and the log says so" \
 
 is "$(systemctl show -p TasksMax --value "$scope")" 321 "TasksMax of the policy is the session scope's"
 is "$(systemctl show -p MemoryMax --value "$scope")" $((777 * 1024 * 1024)) "MemoryMax of the policy is the session scope's"
+is "$(systemctl show -p CPUWeight --value "$scope")" 77 "CPUWeight of the policy is the session scope's"
+is "$(systemctl show -p IOWeight --value "$scope")" 33 "IOWeight of the policy is the session scope's"
+is "$(systemctl show -p RuntimeMaxUSec --value "$scope")" 5h "RuntimeMaxSec of the policy is the session scope's"
 group=/sys/fs/cgroup$(systemctl show -p ControlGroup --value "$scope")
 claim="the kernel holds the session's cgroup to TasksMax and MemoryMax"
 if [ -e "$group/pids.max" ] && [ -e "$group/memory.max" ]; then
@@ -83,8 +87,41 @@ if [ -e /var/lib/probe/terminated ]; then
 else
     fail "$claim" "$(log | tail -n 5)" "$(journalctl -q -b -o short-precise -n 15)"
 fi
+# TimeoutStopSec is longer: nobody waits for its end.
 at_most "$took" $((3 * SLOW)) "loginctl terminate-user ends a box at once"
 is "$(what_is_left)" "" "loginctl terminate-user leaves nothing"
 session_close
 until_ok $((20 * SLOW)) test ! -e "$runtime"
+
+# --- where no systemd runs ---
+
+# So it looks, to sd_booted(3), without /run/systemd/system. Linux has a kernel.pid_max of each PID namespace's own since
+# 6.14; before that nobody is left to keep TasksMax.
+kernel=$(uname -r)
+major=${kernel%%.*} minor=${kernel#*.} minor=${minor%%[!0-9]*}
+cp /etc/security/nsbox.conf "$T/nsbox.conf"
+cat >/etc/security/nsbox.conf <<'END'
+[policy limited]
+Users = alice
+TasksMax = 1000
+MemoryMax = 777M
+END
+log_here
+begin without-systemd
+pid_max=$(timeout $((30 * SLOW)) unshare --mount --propagation private bash -c '
+    mkdir "$1" && mount -t tmpfs tmpfs "$1" && mkdir "$1/journal" && mount --bind /run/systemd/journal "$1/journal" &&
+        mount --move "$1" /run/systemd && exec su alice -c "cat /proc/sys/kernel/pid_max"' su "$T/without" 2>"$T/out")
+if [ $((major * 100 + minor)) -ge 614 ]; then
+    wanted=1300 unkept=MemoryMax
+else
+    wanted=$(cat /proc/sys/kernel/pid_max) unkept='TasksMax, MemoryMax'
+fi
+claim="without systemd the box keeps TasksMax (from Linux 6.14 on), and the log names what nothing keeps"
+if [ "$pid_max" = "$wanted" ] && until_ok 5 log_has "not limited .*nothing enforces $unkept here"; then
+    pass "$claim"
+else
+    fail "$claim" "kernel.pid_max: $pid_max, expected $wanted" "$(cat "$T/out")" "$(log)"
+fi
+cp "$T/nsbox.conf" /etc/security/nsbox.conf
+ok "nothing of a box without systemd is left" until_ok $((10 * SLOW)) nothing_left
 done_testing

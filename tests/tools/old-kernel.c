@@ -5,18 +5,16 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The half of it that says what is asked for. */
-#define SECOND_ARGUMENT                                                                                      \
-	(offsetof(struct seccomp_data, args[1]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
-
 int main(int argc, char **argv)
 {
+	const bool is_big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
 	/* mount_setattr (5.12), statmount, listmount and lsm_get_self_attr (6.8): numbers that all architectures share; and
 	 * all that ioctl(2) knows of pidfds (6.11, linux/pidfd.h)
 	 */
@@ -27,7 +25,8 @@ int main(int argc, char **argv)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 458, 6, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 459, 5, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SECOND_ARGUMENT),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			offsetof(struct seccomp_data, args[1]) + (is_big_endian ? 4 : 0)),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xff00),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xff00, 2, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

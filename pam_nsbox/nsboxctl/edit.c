@@ -419,7 +419,7 @@ static enum answer ask(bool may_install)
  */
 static int judge(struct edit *edit)
 {
-	struct tally tally;
+	struct tally tally = {0};
 	struct bytes draft;
 	int r = take_draft(edit, &draft);
 	bool same = r == 0 && draft.size == edit->before.size && equal(&draft, &edit->before);
@@ -473,7 +473,7 @@ static int edit_rounds(struct edit *edit)
 /* With the lock held. */
 static int edit_locked(struct edit *edit)
 {
-	struct tally before;
+	struct tally before = {0};
 	int r = sweep(edit);
 
 	if (r == 0)

@@ -37,7 +37,7 @@ static int take_lease(struct visit *visit)
 	const struct lease_request request = {.operation = LEASE_JOIN};
 	cleanup_fd int me = sys_pidfd_open(getpid());
 	cleanup_fd int connection = live_connect(visit->box.pid);
-	struct lease_reply reply;
+	struct lease_reply reply = {.head = {.error = 0}};
 	int result = me < 0 ? me : connection;
 
 	if (result >= 0)

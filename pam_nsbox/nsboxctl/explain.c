@@ -34,7 +34,7 @@ struct question {
 static json_t *text(const char *string)
 {
 	json_t *value = string ? json_string(string) : json_null();
-	char *copy = value ? NULL : strdup(string);
+	char *copy = value || !string ? NULL : strdup(string);
 
 	for (char *at = copy; at && *at; at++)
 		if ((unsigned char)*at >= 0x80)
@@ -380,19 +380,20 @@ static int print(const struct question *q)
 	return r;
 }
 
-static int explain(struct question *q)
+static int explain(const struct question *asked)
 {
 	/* As the module reads it, so that both say the same: whose the files are matters. */
-	struct config *config = config_load(q->conf, true);
+	struct config *config = config_load(asked->conf, true);
 	struct explanation explanation;
 	struct resolution resolution;
+	struct question q = *asked;
 	int status;
 
-	q->config = config;
-	q->resolution = &resolution;
-	q->explanation = &explanation;
-	policy_decide(config, &q->login, &resolution, &explanation);
-	status = print(q) < 0 || resolution.verdict == VERDICT_REFUSE ? STATUS_FAILED : STATUS_DONE;
+	q.config = config;
+	q.resolution = &resolution;
+	q.explanation = &explanation;
+	policy_decide(config, &q.login, &resolution, &explanation);
+	status = print(&q) < 0 || resolution.verdict == VERDICT_REFUSE ? STATUS_FAILED : STATUS_DONE;
 	explanation_free(&explanation);
 	resolution_free(&resolution);
 	config_free(config);

@@ -51,7 +51,7 @@ static unsigned int read_line(FILE *file, char **text)
 	ssize_t size;
 	bool more = true;
 
-	while (more && (size = getline(&part, &room, file)) > 0) {
+	while (more && getline(&part, &room, file) > 0) {
 		char *joined;
 
 		lines++;

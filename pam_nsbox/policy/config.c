@@ -116,7 +116,7 @@ void config_describe_alone(const struct config *config, const struct problem *pr
 
 void config_describe(const struct config *config, const struct problem *problem, struct sentence *out)
 {
-	struct sentence what;
+	struct sentence what = {.text = ""};
 
 	config_describe_alone(config, problem, &what);
 	sentence_set(out, "%s:%u: %s", config->files[problem->file].path, problem->line, what.text);

@@ -39,8 +39,6 @@ static const struct word private_tmps[] = {
 	{NULL, 0},
 };
 
-#define FIELD(name) offsetof(struct policy, name)
-
 /* Rows that only say whom the policy is for: match.c reads them, they fill in nothing. */
 #define MATCH_ROW(key, of_what, what)                                                                        \
 	{                                                                                                    \
@@ -51,13 +49,13 @@ static const struct word private_tmps[] = {
 	}
 #define WORD_ROW(key, target, list, first, expected, what)                                                   \
 	{                                                                                                    \
-		.name = (key), .parse = parse_word, .field = FIELD(target), .words = (list),                 \
-		.built_in = (first), .allowed = (expected), .says = (what)                                   \
+		.name = (key), .parse = parse_word, .field = offsetof(struct policy, target),                \
+		.words = (list), .built_in = (first), .allowed = (expected), .says = (what)                  \
 	}
 #define BOOLEAN_ROW(key, target, first, what)                                                                \
 	{                                                                                                    \
-		.name = (key), .parse = parse_boolean, .field = FIELD(target), .built_in = (first),          \
-		.allowed = "yes or no", .says = (what)                                                       \
+		.name = (key), .parse = parse_boolean, .field = offsetof(struct policy, target),             \
+		.built_in = (first), .allowed = "yes or no", .says = (what)                                  \
 	}
 #define PATHS_ROW(key, path_kind, what)                                                                      \
 	{                                                                                                    \
@@ -73,8 +71,8 @@ static const struct word private_tmps[] = {
 	}
 #define LIMIT_ROW(key, reader, target, expected, what)                                                       \
 	{                                                                                                    \
-		.name = (key), .parse = (reader), .field = FIELD(target), .allowed = (expected),             \
-		.says = (what)                                                                               \
+		.name = (key), .parse = (reader), .field = offsetof(struct policy, target),                  \
+		.allowed = (expected), .says = (what)                                                        \
 	}
 
 const struct key keys[] = {
@@ -87,7 +85,7 @@ const struct key keys[] = {
 	{
 		.name = "Namespaces",
 		.parse = parse_namespaces,
-		.field = FIELD(namespaces),
+		.field = offsetof(struct policy, namespaces),
 		.built_in = "mount, uts, ipc, pid",
 		.allowed = "a comma-separated list of mount, uts, ipc, pid, net and cgroup",
 		.says = "the kinds of namespaces that the box has of its own",
@@ -97,7 +95,7 @@ const struct key keys[] = {
 	{
 		.name = "Hostname",
 		.parse = parse_hostname,
-		.field = FIELD(hostname),
+		.field = offsetof(struct policy, hostname),
 		.built_in = "%l-%u",
 		.allowed = "a name with specifiers such as %l-%u, or nothing to keep the host's",
 		.says = "the box's host name",
@@ -114,7 +112,7 @@ const struct key keys[] = {
 	{
 		.name = "TimeoutStopSec",
 		.parse = parse_timeout,
-		.field = FIELD(timeout_stop_ms),
+		.field = offsetof(struct policy, timeout_stop_ms),
 		.built_in = "5s",
 		.allowed = "a time such as 5s, 500ms or 1min 30s, shorter than 49 days",
 		.says = "how long a stopping box's processes have between the polite signals and the end",
@@ -143,7 +141,7 @@ const struct key keys[] = {
 	{
 		.name = "NetworkNamespacePath",
 		.parse = parse_one_path,
-		.field = FIELD(netns_path),
+		.field = offsetof(struct policy, netns_path),
 		.allowed = "one absolute path, such as /run/netns/%u",
 		.says = "a named network namespace that the box joins",
 	},
@@ -152,7 +150,7 @@ const struct key keys[] = {
 	{
 		.name = "CapabilityBoundingSet",
 		.parse = parse_capabilities,
-		.field = FIELD(bounding_set),
+		.field = offsetof(struct policy, bounding_set),
 		.allowed = "a comma-separated list of capabilities such as CAP_NET_RAW; a leading \"~\" "
 			   "inverts it",
 		.says = "the capabilities that programs in the box can have at most",

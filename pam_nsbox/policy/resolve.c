@@ -210,7 +210,7 @@ void policy_decide(const struct config *config, const struct login *login, struc
 	struct explanation *explanation)
 {
 	const struct caller *caller = caller_find(login->service, login->caller_exe);
-	struct explanation own, *all = explanation ? explanation : &own;
+	struct explanation own = {.match = {.config = NULL}}, *all = explanation ? explanation : &own;
 	struct sentence why = {.text = ""};
 
 	memset(resolution, 0, sizeof(*resolution));

@@ -177,6 +177,7 @@ int expand_hostname(struct span template, const struct specifiers *s, char buf[P
 	r = expand(template, s, false, expanded, sizeof(expanded), why);
 	if (r < 0)
 		return r;
+	/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): expand() has put the NUL at the end. */
 	for (const char *at = expanded; *at && used < POLICY_HOSTNAME_MAX; at++) {
 		char c = hostname_byte(*at) ? *at : '-';
 

@@ -108,14 +108,15 @@ char *span_dup(struct span span)
 
 void *array_append(void *array_pointer, size_t *count, size_t size)
 {
-	char *array;
+	char *array, *longer;
 
 	memcpy(&array, array_pointer, sizeof(array));
 	/* Room doubles, so the count itself tells when the room is used up. */
 	if ((*count & (*count - 1)) == 0) {
-		array = reallocarray(array, *count ? 2 * *count : 1, size);
-		if (!array)
+		longer = reallocarray(array, *count ? 2 * *count : 1, size);
+		if (!longer)
 			return NULL;
+		array = longer;
 		memcpy(array_pointer, &array, sizeof(array));
 	}
 	return memset(array + (*count)++ * size, 0, size);

@@ -6,26 +6,29 @@
 #   SOAK=1                  full length: the rounds of rounds()
 #   NSBOX_TEST_MODULE=FILE  a shared object to install in place of pam_nsbox.so. With pam_permit.so every claim
 #                           that rests on the module must fail: the way to see that a test can.
+#   NSBOX_TEST_BUILD=FOLDER the build to test, within the checkout: "build" without this
 
 set -u
 umask 022
 
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$LIB/../.." && pwd)
+BUILD=$REPO/${NSBOX_TEST_BUILD:-build}
 
 if [ "${NSBOX_TEST_MACHINE:-}" != "$(readlink /proc/self/ns/mnt)" ]; then
     if [ "$(id -u)" != 0 ]; then
         echo "1..0 # SKIP only root can make a machine to log in to"
         exit 0
     fi
-    if [ ! -x "$REPO/build/tests/reaper" ]; then
-        echo "Bail out! build/tests is not built: make tests-tools"
+    if [ ! -x "$BUILD/tests/reaper" ]; then
+        echo "Bail out! $BUILD/tests is not built: make tests-tools"
         exit 1
     fi
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LOGNAME=root \
         SHELL=/bin/bash TERM=xterm LC_ALL=C.UTF-8 SOAK="${SOAK:-}" NSBOX_TEST_MODULE="${NSBOX_TEST_MODULE:-}" \
+        NSBOX_TEST_BUILD="${NSBOX_TEST_BUILD:-build}" \
         unshare --mount --uts --ipc --net --pid --fork --kill-child \
-        "$REPO/build/tests/reaper" "$LIB/machine" "$(readlink /proc/self/ns/mnt)" \
+        "$BUILD/tests/reaper" "$LIB/machine" "$(readlink /proc/self/ns/mnt)" \
         "$(cd "$(dirname "$0")" && pwd)/$(basename "$0")" "$@"
 fi
 

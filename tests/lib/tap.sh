@@ -129,6 +129,10 @@ bail_out() {
 
 # The plan stands at the end: a script that dies on the way has none, and prove counts it as failed.
 done_testing() {
+    # What sanitizers said, in a build that has them.
+    if compgen -G "${T:-/nothing}/sanitizer.*" >/dev/null && grep -Eqs 'ERROR: |runtime error: ' "$T"/sanitizer.*; then
+        fail "no sanitizer complains" "$(head -n 40 "$T"/sanitizer.*)"
+    fi
     printf '1..%d\n' "$TAP_COUNT" >&3
     exit $((TAP_FAILED > 0))
 }

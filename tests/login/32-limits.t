@@ -7,7 +7,7 @@
 
 pam_service sshd
 pam_service sudo
-pam_service session 'account required pam_nsbox.so' "session required $REPO/build/tests/pam_items.so $T/items" \
+pam_service session 'account required pam_nsbox.so' "session required $BUILD/tests/pam_items.so $T/items" \
     'session required pam_nsbox.so'
 start_sshd
 

@@ -6,7 +6,7 @@
 # shellcheck source=../lib/login.sh
 . "$(dirname "$0")/../lib/login.sh"
 
-pam_service session 'account required pam_nsbox.so' "session required $REPO/build/tests/pam_items.so $T/items" \
+pam_service session 'account required pam_nsbox.so' "session required $BUILD/tests/pam_items.so $T/items" \
     'session required pam_nsbox.so'
 
 # What keys can tell apart: a folder that everybody may write to, a program, a setuid program, a network namespace.
@@ -168,7 +168,7 @@ key CPUWeight 0 50 '' systemd.cpu_weight=50 '' ''
 key IOWeight 10001 20 '' systemd.io_weight=20 '' ''
 key RuntimeMaxSec forever 8h '' systemd.runtime_max_sec=8h '' ''
 
-is "$(printf '%s\n' "${!rows[@]}" | LC_ALL=C sort)" "$(sed -n 's/^\.It Cm //p' "$REPO/build/man/keys" | LC_ALL=C sort)" \
+is "$(printf '%s\n' "${!rows[@]}" | LC_ALL=C sort)" "$(sed -n 's/^\.It Cm //p' "$BUILD/man/keys" | LC_ALL=C sort)" \
     "the rows are the keys of the table, every one"
 
 # --- Wrong in other ways ---

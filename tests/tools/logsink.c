@@ -78,6 +78,7 @@ int main(int argc, char **argv)
 	}
 	if (daemon(0, 0) < 0) {
 		fprintf(stderr, "logsink: daemon: %s\n", strerror(errno));
+		fclose(out);
 		return 1;
 	}
 	for (;;) {

@@ -55,6 +55,11 @@
 #include <syslog.h>
 #include <time.h>
 
+/* What poll(3) calls on an architecture without poll(2). */
+#ifndef SYS_poll
+#define SYS_poll SYS_ppoll
+#endif
+
 #define TEXT_SIZE 65536
 #define MAX_CALLS 2000
 
@@ -726,13 +731,16 @@ static bool machine_is_clean(struct watch *watch, pid_t caller, struct text *why
 
 /* --- one case --- */
 
-/* Faults after which a lease ends with its holder's life, and not before: nsbox-init does not hear of the closing. */
+/* Faults after which a lease ends with its holder's life, and not before: nsbox-init does not hear of the closing, or the
+ * caller does not hear of the lease. A wait that a signal interrupts is none of them.
+ */
 static bool is_lease_kept(const struct fault *fault)
 {
 	long number = fault->action == DO_FAIL ? recorded[fault->role][fault->index] : -1;
 
 	return fault->resource == RLIMIT_SIGPENDING ||
-	       (fault->role == CALLER && (number == SYS_pidfd_send_signal || number == SYS_recvmsg)) ||
+	       (fault->role == CALLER && (number == SYS_pidfd_send_signal || number == SYS_recvmsg ||
+						 (number == SYS_poll && fault->error != EINTR))) ||
 	       (fault->role == HOLDER && (number == SYS_epoll_ctl || number == SYS_read));
 }
 

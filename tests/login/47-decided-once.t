@@ -10,6 +10,7 @@ policy_named() {
 [policy $1]
 Users = alice, bob
 Hostname = $1
+TasksMax = 77
 END
 }
 
@@ -21,18 +22,27 @@ cat /run/test/between.conf >/etc/security/nsbox.conf
 [ ! -e /run/test/sleep ] || sleep "$(cat /run/test/sleep)"
 END
 chmod 755 "$T/between"
-pam_service sshd 'account required pam_nsbox.so' "session required pam_exec.so quiet $T/between" \
-    'session required pam_nsbox.so'
+pam_service sshd 'account required pam_nsbox.so' "session required $REPO/build/tests/pam_items.so $T/items" \
+    "session required pam_exec.so quiet $T/between" 'session required pam_nsbox.so'
 pam_service session 'account required pam_nsbox.so' "session required pam_exec.so quiet $T/between" \
     'session required pam_nsbox.so'
-start_sshd
+start_sshd 'KbdInteractiveAuthentication yes'
 
 policy_named later
 cp "$CONF" "$T/between.conf"
 
 policy_named sooner
 is "$(ssh_as alice hostname)" sooner "sshd: the box is the one that the account phase decided on"
+like "$(cat "$T/items")" 'systemd.tasks_max=77' "... and its limits are there for pam_systemd"
 is "$(ssh_as alice hostname)" later "sshd: the next login has what the configuration says by then"
+
+# It runs authentication and account phase of such a login in a process of their own (sshpam_thread() in auth-pam.c), whose
+# decision the monitor, which opens the session, never hears of. root's sshd needs no answer from pam_rootok.
+policy_named sooner
+is "$(ssh -o BatchMode=no -o PreferredAuthentications=keyboard-interactive -o PubkeyAuthentication=no \
+    "${SSH_OPTIONS[@]}" -p "$SSH_PORT" alice@127.0.0.1 hostname </dev/null)" later \
+    "sshd, keyboard-interactive: the session phase decides"
+unlike "$(cat "$T/items")" 'tasks_max=77' "... and pam_systemd does not learn of the limits, as pam_nsbox(8) says"
 
 policy_named sooner
 is "$(session --account --user alice -- hostname 2>/dev/null)" sooner "a caller of our own: likewise"

@@ -237,6 +237,7 @@ snapshot
 begin
 for ((i = 1; i <= blocks; i++)); do
     block $((logins / blocks)) $((ssh_logins / blocks))
+    log | grep -E ' (refused|closing failed) ' >>"$T/errors"
     : >"$LOG" # it is in memory
     if [ "$i" -lt "$blocks" ]; then
         until_ok 10 is_flat

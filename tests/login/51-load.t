@@ -23,10 +23,10 @@ END
 chmod 755 "$T/stay"
 mkdir "$T/out"
 
-# begin NUMBER COMMAND...: that many at the same time, each running stay
+# begin NUMBER AT_ONCE COMMAND...: that many, each running stay; no more than AT_ONCE are on their way in
 begin() {
-    local number=$1 i
-    shift
+    local number=$1 at_once=$2 i
+    shift 2
     rm -rf "$T/out" "$T/pipe"
     mkdir "$T/out"
     mkfifo -m 644 "$T/pipe"
@@ -36,6 +36,7 @@ begin() {
     for ((i = 1; i <= number; i++)); do
         "$@" "$T/stay" >"$T/out/$i" 2>&1 3>&- 5>&- </dev/null &
         started+=($!)
+        [ $((i % at_once)) -ne 0 ] || until_ok $((at_once * 4)) are_in "$i" || return
     done
 }
 
@@ -66,8 +67,7 @@ why_not() {
 
 snapshot
 start=$(milliseconds)
-begin "$boxes" session --user alice --
-until_ok $((boxes + 100)) are_in "$boxes"
+begin "$boxes" 50 session --user alice --
 diag "$boxes boxes were open after $(($(milliseconds) - start)) ms"
 is "$(count_holders)" "$boxes" "$boxes boxes are live at the same moment" || why_not
 is "$(views | cut -d' ' -f2 | sort -u | wc -l) $(views | cut -d' ' -f3 | sort -u | wc -l)" "$boxes $boxes" \
@@ -102,8 +102,7 @@ done | xargs -n 1 mount -t tmpfs -o size=4k tmpfs
 is "$(grep -c ' /srv/mounts' /proc/self/mountinfo)" "$mounts" "the host has $mounts mounts more"
 snapshot
 start=$(milliseconds)
-begin "$logins" ssh "${SSH_OPTIONS[@]}" -o ConnectTimeout=2000 -p "$SSH_PORT" alice@127.0.0.1
-until_ok $((logins * 4)) are_in "$logins"
+begin "$logins" "$logins" ssh "${SSH_OPTIONS[@]}" -o ConnectTimeout=2000 -p "$SSH_PORT" alice@127.0.0.1
 diag "$logins logins were in after $(($(milliseconds) - start)) ms"
 is "$(count_holders)" "$logins" "$logins logins at once through sshd, with $mounts mounts on the host: all get in" || why_not
 is "$(views | cut -d' ' -f4- | sort -u)" "host-alice $HOLDER $mounts" "each sees them all"
@@ -112,8 +111,7 @@ is "$failed" 0 "all $logins logins end as they should" || why_not
 nothing_left "nothing is left of $logins logins, and the host's mounts are what they were" 60
 
 # With a few boxes open, what the host takes away is gone inside.
-begin 10 session --user alice --
-until_ok 60 are_in 10
+begin 10 10 session --user alice --
 start=$(milliseconds)
 umount /srv/mounts/* /srv/mounts
 diag "the host took $mounts mounts away within $(($(milliseconds) - start)) ms"

@@ -106,9 +106,69 @@ is $? 120 'a home with ".." in a path is refused'
 logged '/etc/security/nsbox.conf:2' "the log says so with file and line"
 sed -i '$d' /etc/passwd
 
-# --- a symbolic link swapped in a race ---
+# --- a symbolic link swapped in a race, and a source that vanishes while the session opens ---
 
-su alice -c "mkdir $home/folder; echo of-alice >$home/folder/file; ln -s /srv/secret $home/swapped"
+# race NAME TRIES RULE CHECK ENTRY...: many logins while the user exchanges two entries of the folder NAME, or makes and
+# removes one; CHECK exits with 42 if what must not be is. All races run at the same time, each in a folder of its own and
+# by a policy of its own, for a login spends most of its time in waiting for others.
+race() {
+    pam_service "$1"
+    printf '[policy %s]\nUsers = root\nServices = %s\n%s\n' "$1" "$1" "$3" >>"$T/races.conf"
+    races+=("$(printf '%q ' "$T/bin/open-often" "$1" "$2" "$4" "$(id -u alice)" "$home/$1" "${@:5}")>$T/race.$1")
+}
+result() {
+    read -r opened refused other bad <"$T/race.$1"
+    tries="$opened let in, $refused refused"
+}
+races=()
+rounds=$(rounds 500 100000)
+su alice -c "cd && mkdir source target attribute overlay two here &&
+    for name in source target attribute overlay; do
+        mkdir \$name/folder && echo of-alice >\$name/folder/file && ln -s /srv/secret \$name/swapped || exit 1
+    done
+    mkdir two/folder two/swapped && echo one >two/folder/file && echo other >two/swapped/file" || bail_out "no folders to race for"
+race source "$rounds" "BindPaths = $home/source/folder:/srv/target" \
+    'read -r line </srv/target/file; [ "$line" = of-alice ] || exit 42' folder swapped
+race target "$rounds" "BindPaths = /srv/target:$home/target/folder" '[ -e /srv/secret/file ] || exit 42' folder swapped
+race attribute "$rounds" "ReadOnlyPaths = $home/attribute/folder" ': >/srv/secret/new || exit 42' folder swapped
+race overlay "$rounds" "EphemeralPaths = $home/overlay/folder" "cd $home/overlay; for name in folder swapped; do
+        [ -L \$name ] || read -r line <\$name/file; done; [ \"\$line\" = of-alice ] || exit 42" folder swapped
+# The file system of /home shows its folders by their names of the moment, both as what is mounted and as where.
+race two "$rounds" "ReadOnlyPaths = $home/two/folder" \
+    'awk "\$5 ~ \"^/home/\" && \$6 ~ \"^ro\" { n++; same = \$5 == \"/home\" \$4 } END { exit !(n == 1 && same) }" \
+        /proc/self/mountinfo || exit 42' folder swapped
+race here "$(rounds 300 20000)" "BindPaths = $home/here/folder:/srv/target" true folder
+configure <"$T/races.conf"
+jobs=()
+for race in "${races[@]}"; do
+    eval "$race" &
+    jobs+=($!)
+done
+wait "${jobs[@]}"
+
+while IFS='|' read -r name claim; do
+    result "$name"
+    is "$bad" 0 "$claim ($rounds tries, $tries)"
+    is "$other" 0 "$claim: no login ended otherwise"
+    is "$((opened + refused + other))" "$rounds" "$claim: every login was tried"
+    [ "$name" != two ] || continue
+    at_least "$opened" 1 "$claim: it was a race: some got in"
+    at_least "$refused" 1 "$claim: and some did not"
+done <<'END'
+source|the source of a bind is never what a swapped link leads to
+target|nothing is mounted where a swapped link leads
+attribute|no attribute is set where a swapped link leads
+overlay|no overlay shows what a swapped link leads to
+two|two folders swapped in a race: what was taken is what it was put on
+END
+is "$(cat /srv/secret/file; stat -c %a /srv/secret)" "secret
+700" "what all of them aimed at is untouched"
+result here
+is "$other" 0 "a source that comes and goes: every login is in its box or refused ($tries)"
+at_least "$opened" 1 "a source that comes and goes: it was met at times"
+at_least "$refused" 1 "a source that comes and goes: it was missed at times"
+ok "no box is left of all the races" until_ok 5 has_holders 0
+
 opener() {
     configure <<END
 [policy root]
@@ -116,74 +176,13 @@ Users = root
 $1
 END
 }
-# race RULE CHECK CLAIM: many logins while the user swaps; CHECK exits with 42 if what must not be is
-race() {
-    local tries opened refused other bad
-    tries=$(rounds 500 100000)
-    opener "$1"
-    setpriv --reuid alice --clear-groups "$T/bin/swap-race" "$home" folder swapped &
-    local racer=$!
-    sleep 0.1
-    read -r opened refused other bad < <("$T/bin/open-often" "$tries" "$2")
-    kill $racer
-    wait $racer 2>/dev/null
-    is "$bad" 0 "$3 ($tries tries, $opened let in, $refused refused)"
-    is "$other" 0 "$3: no login ended otherwise"
-    at_least "$opened" 1 "$3: it was a race: some got in"
-    at_least "$refused" 1 "$3: and some did not"
-}
-race "BindPaths = $home/folder:/srv/target" 'if grep -q secret /srv/target/file; then exit 42; fi' \
-    "the source of a bind is never what a swapped link leads to"
-race "BindPaths = /srv/target:$home/folder" '[ -e /srv/secret/file ] || exit 42' \
-    "nothing is mounted where a swapped link leads"
-race "ReadOnlyPaths = $home/folder" ': >/srv/secret/new || exit 42' "no attribute is set where a swapped link leads"
-# By find(1), which does not follow the link that this very check could meet: the secret is shorter than what is alice's.
-race "EphemeralPaths = $home/folder" "[ -z \"\$(find -P $home -mindepth 2 -name file -size -8c)\" ] || exit 42" \
-    "no overlay shows what a swapped link leads to"
-# Two folders instead: what was made inaccessible is what lies there then.
-rm -rf "$home/swapped" "$home/folder" /srv/secret/new
-su alice -c "mkdir $home/folder $home/swapped; echo one >$home/folder/file; echo other >$home/swapped/file"
-tries=$(rounds 500 100000)
-opener "ReadOnlyPaths = $home/folder"
-setpriv --reuid alice --clear-groups "$T/bin/swap-race" "$home" folder swapped &
-racer=$!
-sleep 0.1
-# The file system of /home shows its folders by their names of the moment, both as what is mounted and as where.
-read -r opened refused other bad < <("$T/bin/open-often" "$tries" 'for i in 1 2 3 4 5 6; do
-        awk "\$5 ~ \"^/home/\" && \$6 ~ \"^ro\" { n++; same = \$5 == \"/home\" \$4 } END { exit !(n == 1 && same) }" \
-            /proc/self/mountinfo && exit 0
-    done; exit 42')
-kill $racer
-wait $racer 2>/dev/null
-is "$other" 0 "two folders swapped in a race: no login ended otherwise ($tries tries, $opened let in, $refused refused)"
-is "$bad" 0 "two folders swapped in a race: what was taken is what it was put on"
-until_ok 5 has_holders 0
-is "$(cat /srv/secret/file; stat -c %a /srv/secret)" "secret
-700" "what all of them aimed at is untouched"
-
-# --- a source that vanishes while the session opens ---
-
-opener "BindPaths = $home/here:/srv/target"
-(
-    cd "$home" || exit
-    while :; do
-        mkdir here 2>/dev/null
-        rmdir here 2>/dev/null
-    done
-) &
-racer=$!
-read -r opened refused other bad < <("$T/bin/open-often" "$(rounds 300 20000)" true)
-kill $racer
-wait $racer 2>/dev/null
-is "$other" 0 "a source that comes and goes: every login is in its box or refused ($opened and $refused)"
-at_least "$refused" 1 "a source that comes and goes: it was missed at times"
-ok "a source that comes and goes: no box is left" until_ok 5 has_holders 0
 
 # --- file systems that root cannot look at, or that never answer ---
 
+# A server of NFS with root_squash takes root for nobody; FUSE without allow_other does not let root look either.
 if [ -e /dev/fuse ]; then
     uid=$(id -u alice)
-    for how in '' hang hang,allow_other; do
+    for how in '' squash,allow_other hang hang,allow_other; do
         what="a home on FUSE${how:+ ($how)}"
         ok "$what can be had" "$T/bin/fuse-home" "$home" "$uid" "$how"
         for rule in "BindPaths = $home:/srv/target" "ReadOnlyPaths = /home" "InaccessiblePaths = $home" "NoExecPaths = $home" \
@@ -191,7 +190,7 @@ if [ -e /dev/fuse ]; then
 BindPaths = $home"; do
             opener "$rule"
             start=$(milliseconds)
-            session --user root --root -- true 2>"$T/session"
+            session --user root --root -- sh -c 'test -n "$NSBOX"' 2>"$T/session"
             is $? 0 "$what: ${rule//$'\n'/, } does not look at it"
             at_most $(($(milliseconds) - start)) 3000 "$what: nor does it wait for it"
         done
@@ -210,6 +209,21 @@ BindPaths = $home"; do
             at_most $(($(milliseconds) - start)) 25000 "$what: $rule fails in time"
             like "$(cat "$T/session")" 'state: unchanged' "$what: $rule leaves the caller what it was"
         done
+        if [[ $how != *hang* ]]; then
+            not_ok "$what: root cannot look at it" ls "$home"
+            policy 'TemporaryFileSystem = /home' "BindPaths = $home"
+            is "$(session --user alice -- sh -c 'cd && ls && pwd; echo /home/*' 2>"$T/session")" "$home
+$home" "$what: its owner's login reaches it, and sees no other home"
+        fi
+        # Without allow_other not even su, which is root and the user, may look (fuse_allow_current_process() in the kernel).
+        if [[ $how == squash* ]]; then
+            policy "ReadOnlyPaths = $home"
+            mv /etc/pam.d/su "$T/su"
+            printf '%s\n' 'auth sufficient pam_permit.so' 'account required pam_permit.so' 'session required pam_nsbox.so' >/etc/pam.d/su
+            is "$(setpriv --reuid alice --regid alice --init-groups sh -c "cd $home && su alice -c 'test -n \"\$NSBOX\" && ls && pwd'" \
+                2>"$T/session")" "$home" "$what: su there keeps the folder"
+            mv "$T/su" /etc/pam.d/su
+        fi
         umount -l "$home"
         until_ok 5 has_holders 0
     done
@@ -217,7 +231,6 @@ else
     skip "a home on FUSE" "no /dev/fuse on this machine"
 fi
 
-# A server that takes root for nobody (NFS, root_squash): the same for who has no rights but the user's.
 chmod 700 "$home"
 policy 'TemporaryFileSystem = /home' "BindPaths = $home" 'PrivateTmp = yes'
 is "$(ssh_as alice pwd)" "$home" "the login of all this still works"

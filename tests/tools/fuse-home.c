@@ -1,10 +1,11 @@
 /* A FUSE file system for tests, without a library: one empty folder, which its owner alone may look at (no allow_other), or
  * one that never answers.
  *
- *	fuse-home FOLDER UID [hang | allow_other | hang,allow_other]
+ *	fuse-home FOLDER UID [hang | allow_other | hang,allow_other | squash,allow_other]
  *
  * Mounts it on FOLDER and serves it in the background until it is unmounted. With hang it answers what the kernel asks
- * first and nothing more.
+ * first and nothing more. With squash it does what an NFS server with root_squash does, which takes root for nobody: all
+ * may ask what the folder is, its owner alone gets an answer about what is in it (nfsd_permission(), nfs_permission()).
  */
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 static uid_t owner;
+static int squashes;
 
 static void answer(int fuse, uint64_t unique, int error, const void *data, size_t size)
 {
@@ -42,6 +44,11 @@ static void serve(int fuse, const struct fuse_in_header *in)
 	struct fuse_open_out opened = {.fh = 1};
 	struct fuse_statfs_out fs = {.st = {.bsize = 4096, .namelen = 255}};
 
+	if (squashes && in->uid != owner && in->opcode != FUSE_INIT && in->opcode != FUSE_GETATTR &&
+		in->opcode != FUSE_STATFS && in->opcode != FUSE_FORGET && in->opcode != FUSE_RELEASEDIR) {
+		answer(fuse, in->unique, 13 /* EACCES */, NULL, 0);
+		return;
+	}
 	switch (in->opcode) {
 	case FUSE_INIT: answer(fuse, in->unique, 0, &init, sizeof(init)); break;
 	case FUSE_GETATTR: answer(fuse, in->unique, 0, &attr, sizeof(attr)); break;
@@ -66,6 +73,7 @@ int main(int argc, char **argv)
 	if (argc < 3 || fuse < 0)
 		return 2;
 	owner = (uid_t)atoi(argv[2]);
+	squashes = strstr(how, "squash") != NULL;
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40700,user_id=%u,group_id=%u%s", fuse, owner,
 		owner, strstr(how, "allow_other") ? ",allow_other" : "");
 	if (mount("test", argv[1], "fuse.test", MS_NOSUID | MS_NODEV, options) < 0) {

@@ -92,6 +92,33 @@ is "$(ssh_as alice 'cat /srv/data/sub/file; echo x >/srv/data/sub/x; ls /srv/dat
 file x
 file" "EphemeralPaths: what is mounted below is there, and its changes vanish too"
 umount /srv/data/sub
+# A socket is found by its inode, which is the overlay's own (unix_find_bsd() in the kernel).
+"$T/bin/logsink" /srv/data/socket "$T/heard"
+policy 'EphemeralPaths = /srv/data'
+is "$(both 'test -S /srv/data/socket && echo seen; logger -u /srv/data/socket "ephemeral $(hostname)"')" "seen / seen" \
+    "EphemeralPaths: a server's socket is seen there"
+policy 'ReadOnlyPaths = /srv/data'
+ssh_as alice 'logger -u /srv/data/socket read-only'
+wait_for_text "$T/heard" read-only
+is "$(grep -Eo 'ephemeral.*|read-only' "$T/heard" | xargs)" "ephemeral host-bob read-only" \
+    "EphemeralPaths: and cannot be reached; ReadOnlyPaths: it can"
+rm /srv/data/socket
+for propagation in rslave rprivate; do
+    policy 'ReadOnlyPaths = /srv/data' "Propagation = $propagation"
+    mkdir -p /srv/data/late /srv/data/proc
+    box_open alice
+    mount -t tmpfs -o mode=1777 late /srv/data/late
+    mount -t proc proc /srv/data/proc
+    seen=$(box_do 'cat /srv/data/proc/1/comm; : >/srv/data/late/x; ls /srv/data/late' 2>/dev/null | xargs)
+    umount /srv/data/late /srv/data/proc
+    box_close
+    if [ "$propagation" = rslave ]; then
+        is "$seen" "$(cat /proc/1/comm) x" "rslave: what the host mounts later is seen as it is: written below a read-only path, and a procfs with its processes"
+    else
+        is "$seen" "" "rprivate: and is not seen at all"
+    fi
+    rmdir /srv/data/late /srv/data/proc
+done
 for specifier in "%u alice" "%U $(id -u alice)" "%g alice" "%H host.example" "%l host" "%s sshd" "%% %"; do
     mkdir -p "/srv/other/${specifier#* }"
     echo "${specifier#* }" >"/srv/other/${specifier#* }/name"

@@ -120,9 +120,9 @@ static int compare_drafts(const void *a, const void *b)
 
 static bool is_below(const char *path, const char *above)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): every draft has a path, which it cannot follow. */
 	size_t length = strcmp(above, "/") == 0 ? 0 : strlen(above);
 
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): every draft has a path, which it cannot follow. */
 	return strncmp(path, above, length) == 0 && path[length] == '/' && path[length + 1] != '\0';
 }
 

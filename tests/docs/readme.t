@@ -130,6 +130,7 @@ while IFS= read -r span; do
     '[default]') ok "$claim" accepts "$span" ;;
     mount | pid | net) ok "$claim" accepts '[default]' "Namespaces = $span" ;;
     *' = '*) ok "$claim" accepts '[default]' "$span" ;;
+    'systemctl --user') ok "$claim, which the matrix tries, with systemd" grep -q "$span" tests/matrix/inside/30-systemd.t ;;
     *) fail "$claim" "nothing here tries it" ;;
     esac
 done < <(grep -o '`[^`]*`' <<<"$prose" | tr -d '`' | sort -u)

@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			config_describe(config, &config->problems[i], &sentence);
 		if (config_check(config, &findings, &n_findings) == 0)
 			findings_free(findings, n_findings);
-		decide(config, fuzz_users[size % FUZZ_COUNT(fuzz_users)].pw_name, size % 3 ? "sshd" : "login");
+		decide(config, fuzz_users[size % FUZZ_COUNT(fuzz_users)].pw_name,
+			size % 3 ? "sshd" : "login");
 	}
 	config_free(config);
 	return 0;

@@ -70,10 +70,20 @@ in_root() {
     ' in_root "$root" "$@"
 }
 
+# mmdebstrap has a hook of apt's write to a descriptor of its own by "cat >&N", for which dash takes one digit. The locks
+# that are held here would make it two.
+with_no_descriptors() {
+    bash -c 'for fd in /proc/self/fd/*; do
+            fd=${fd##*/}
+            [ "$fd" -lt 3 ] || eval "exec $fd>&-"
+        done
+        exec "$@"' with_no_descriptors "$@"
+}
+
 make_base() {
     local folder=$1 suite=$2 IFS=,
     rm -rf "$folder.new"
-    mmdebstrap --quiet --variant=minbase --include="${BASE_PACKAGES[*]}" "${DPKG_OPTIONS[@]}" \
+    with_no_descriptors mmdebstrap --quiet --variant=minbase --include="${BASE_PACKAGES[*]}" "${DPKG_OPTIONS[@]}" \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
         "$suite" "$folder.new" || return 1
     in_root "$folder.new" bash -c '

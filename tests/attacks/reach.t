@@ -128,6 +128,31 @@ is "$(session --user alice --root -- sh -c 'ls -l /proc/1/fd; ps -o tty= -p 1' 2
 pkill -fx 'sleep 5012'
 wait $terminal
 
+# Keys of the caller's terminal signal whoever is in the foreground there, and SIGQUIT is what ends a box at once. Whoever
+# made a box that others share must not have that in his hand.
+printf '[policy team]\nUsers = alice, bob\nScope = policy\n' | configure
+cat >"$T/at-terminal" <<'END'
+ps -o tty=,pgid=,sid= -p 1 >/run/test/out/holder
+exec sleep 5013
+END
+expect_script <<'END' &
+spawn -noecho session --user alice -- sh /run/test/at-terminal
+want "open_session: 0"
+while {![file exists /run/test/out/quit]} { after 20 }
+send "\034"
+finish
+END
+terminal=$!
+ok "a login at a terminal makes a box" until_ok 5 test -s "$T/out/holder"
+is "$(xargs <"$T/out/holder")" "? 1 1" "its nsbox-init has no terminal, and a session and a process group of its own"
+box_open bob
+from_here
+touch "$T/out/quit"
+wait $terminal
+logged 'left .*why="exited" leases=1' "the key ends whoever has made it"
+is "$(box_do hostname)" host-alice "but not the box, in which others are"
+box_close
+
 # --- nsbox-init ---
 
 not_ok "nsbox-init: not traced by the user" inside user attack trace 1

@@ -120,7 +120,6 @@ static int compare_drafts(const void *a, const void *b)
 
 static bool is_below(const char *path, const char *above)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): every draft has a path, which it cannot follow. */
 	size_t length = strcmp(above, "/") == 0 ? 0 : strlen(above);
 
 	return strncmp(path, above, length) == 0 && path[length] == '/' && path[length + 1] != '\0';
@@ -158,14 +157,16 @@ static void merge(struct draft *into, const struct draft *from)
  */
 static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan *plan)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < n_drafts; i++) {
-		struct path_node *node = &plan->nodes[plan->n_nodes];
+		struct path_node *node = &plan->nodes[n];
 		const struct path_node *parent = NULL;
 		struct draft draft = drafts[i];
 
 		while (i + 1 < n_drafts && strcmp(drafts[i + 1].node.path, draft.node.path) == 0)
 			merge(&draft, &drafts[++i]);
-		for (size_t j = plan->n_nodes; j-- > 0 && !parent;)
+		for (size_t j = n; j-- > 0 && !parent;)
 			if (is_below(draft.node.path, plan->nodes[j].path))
 				parent = &plan->nodes[j];
 		if (parent && parent->content == CONTENT_NOTHING)
@@ -183,8 +184,9 @@ static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan 
 			plan->nodes[node->above].content == CONTENT_OVERLAY)
 			node->content = CONTENT_SAME;
 		plan->need_nothing = plan->need_nothing || node->content == CONTENT_NOTHING;
-		plan->n_nodes++;
+		n++;
 	}
+	plan->n_nodes = n;
 }
 
 /* The drafts as they are collected; they grow. */

@@ -123,7 +123,8 @@ static const struct column columns[] = {
 	{"CHANGED", "changed", false, true, SCOLS_FL_RIGHT, SCOLS_JSON_BOOLEAN, write_changed},
 	{"NOTE", "note", false, true, 0, SCOLS_JSON_STRING, write_note},
 };
-#define N_COLUMNS (sizeof(columns) / sizeof(*columns))
+#define N_COLUMNS  (sizeof(columns) / sizeof(*columns))
+#define MAX_CHOSEN (2 * N_COLUMNS)
 
 void print_columns(void)
 {
@@ -134,7 +135,7 @@ void print_columns(void)
 struct view {
 	bool json, no_headings, marks;
 	const char *conf;
-	const struct column *chosen[N_COLUMNS * 2];
+	const struct column *chosen[MAX_CHOSEN];
 	size_t n_chosen;
 };
 
@@ -156,8 +157,7 @@ static bool choose(struct view *view, char *list)
 
 		while (column < columns + N_COLUMNS && strcasecmp(column->name, name) != 0)
 			column++;
-		if (column == columns + N_COLUMNS ||
-			view->n_chosen == sizeof(view->chosen) / sizeof(*view->chosen)) {
+		if (column == columns + N_COLUMNS || view->n_chosen == MAX_CHOSEN) {
 			complain_about_call(
 				"there is no column \"%s\"; nsboxctl --print-columns lists them", name);
 			return false;

@@ -110,8 +110,10 @@ static int expand(struct span template, const struct specifiers *s, bool path, c
 			if (r < 0)
 				return r;
 		}
-		if (text.length >= size - used)
-			return sentence_set(why, "it is longer than %zu bytes", size - 1);
+		if (text.length >= size - used) {
+			sentence_set(why, "it is longer than %zu bytes", size - 1);
+			return -EINVAL;
+		}
 		memcpy(buf + used, text.at, text.length);
 		used += text.length;
 	}
@@ -177,7 +179,6 @@ int expand_hostname(struct span template, const struct specifiers *s, char buf[P
 	r = expand(template, s, false, expanded, sizeof(expanded), why);
 	if (r < 0)
 		return r;
-	/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): expand() has put the NUL at the end. */
 	for (const char *at = expanded; *at && used < POLICY_HOSTNAME_MAX; at++) {
 		char c = hostname_byte(*at) ? *at : '-';
 

@@ -26,6 +26,7 @@ int sentence_set(struct sentence *sentence, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
+	/* cppcheck-suppress ctuuninitvar ; it is written to, whatever it held */
 	vsnprintf(sentence->text, sizeof(sentence->text), format, arguments);
 	va_end(arguments);
 	return -EINVAL;

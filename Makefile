@@ -136,7 +136,7 @@ $(TEST_TOOLS): $(B)/tests/%: tests/tools/%.c $(B)/flags
 
 $(TEST_MODULES): $(B)/tests/%.so: tests/tools/modules/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< -lpam
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< $(HARDENED_LINK) -lpam
 
 $(B)/tests/faults: tests/faults/faults.c tests/faults/errnos.h $(B)/flags
 	@mkdir -p $(@D)

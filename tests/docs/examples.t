@@ -67,7 +67,7 @@ done
 # --- conf/nsbox.conf ---
 
 # The table of keys, as nsbox.conf(5) has it
-keys=$REPO/build/man/keys
+keys=$BUILD/man/keys
 conf=$REPO/conf/nsbox.conf
 is "$(sed -n 's/^; \([A-Z][A-Za-z]*\) *=.*/\1/p' "$conf" | sort -u)" "$(sed -n 's/^\.It Cm //p' "$keys" | sort)" \
     "nsbox.conf has every key, and no other"

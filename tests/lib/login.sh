@@ -43,6 +43,15 @@ CONF=/etc/security/nsbox.conf
 SSH_PORT=2222
 HOLDER=nsbox-init
 
+# Builds for which not every claim can be made: that of make sanitize, and that of make coverage.
+with_sanitizers() {
+    [ -e "$BUILD/sanitizers.so" ]
+}
+
+with_counts() {
+    [ -e "$BUILD/quiet.o" ]
+}
+
 # rounds SHORT LONG: how often to repeat something random; LONG with SOAK=1
 rounds() {
     if [ -n "$SOAK" ]; then

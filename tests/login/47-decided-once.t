@@ -22,7 +22,7 @@ cat /run/test/between.conf >/etc/security/nsbox.conf
 [ ! -e /run/test/sleep ] || sleep "$(cat /run/test/sleep)"
 END
 chmod 755 "$T/between"
-pam_service sshd 'account required pam_nsbox.so' "session required $REPO/build/tests/pam_items.so $T/items" \
+pam_service sshd 'account required pam_nsbox.so' "session required $T/bin/pam_items.so $T/items" \
     "session required pam_exec.so quiet $T/between" 'session required pam_nsbox.so'
 pam_service session 'account required pam_nsbox.so' "session required pam_exec.so quiet $T/between" \
     'session required pam_nsbox.so'
@@ -82,11 +82,16 @@ echo 11 >"$T/sleep"
 is "$(session --account --user alice -- hostname 2>/dev/null)" later "after ten seconds it is decided anew"
 rm "$T/sleep"
 
-# Nothing that was decided is lost or freed twice, whoever takes it. (No box comes of it, for valgrind knows no clone(2) like
-# the module's: the register is not one that is used. Nor does it know pidfd_open(2) yet, of which it warns.)
+# Nothing that was decided is lost or freed twice, whoever takes it. (No box comes of it: the register is not one that is
+# used. valgrind may not know pidfd_open(2), of which it warns; boxes are made under it in 49-valgrind.t.)
 checked() {
     local claim=$1 status=$2
     shift 2
+    if with_sanitizers; then
+        skip "valgrind finds nothing wrong where $claim" "valgrind does not run what AddressSanitizer runs"
+        session --account --user alice "$@" 2>"$T/session"
+        return
+    fi
     valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
         --keep-debuginfo=yes --log-file="$T/valgrind" session --account --user alice "$@" 2>"$T/session"
     is $? "$status" "valgrind finds nothing wrong where $claim" || diag "$(cat "$T/session" "$T/valgrind")"

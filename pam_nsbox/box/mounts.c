@@ -2,10 +2,10 @@
 #include "kernel.h"
 
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PROC_SUPER_MAGIC 0x9fa0
+#include <sys/stat.h>
 
 /* linux/mount.h of Linux 6.8. */
 struct mount_id_request {
@@ -14,13 +14,12 @@ struct mount_id_request {
 	uint64_t mount_id;
 	uint64_t param;
 };
-#define LIST_FROM_ROOT	    UINT64_MAX
-#define STATMOUNT_SB_BASIC  0x1
-#define STATMOUNT_MNT_POINT 0x10
+#define LIST_FROM_ROOT UINT64_MAX
+#define MOUNTS_AT_ONCE 128
 
 struct mount_status {
 	uint32_t size;
-	uint32_t spare1;
+	uint32_t mnt_opts;
 	uint64_t mask;
 	uint32_t sb_dev_major;
 	uint32_t sb_dev_minor;
@@ -39,45 +38,112 @@ struct mount_status {
 	uint32_t mnt_root;
 	uint32_t mnt_point;
 	uint64_t spare2[50];
-	char strings[PATH_MAX];
+	char strings[3 * PATH_MAX]; /* a root, a mount point and options */
 };
 
-/* What mask asks of one mount, or a negative errno. ENOENT: gone meanwhile. EPERM: not under our root. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+/* The number of the mount on which path lies: one that is never given to another mount (Linux 6.8), for statmount(2), or
+ * the one in mountinfo (Linux 5.8). 0: unknown.
+ */
+static uint64_t mount_of(const char *path, bool is_unique)
+{
+#ifdef STATX_MNT_ID
+	unsigned int kind = is_unique ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, kind, &st) == 0 &&
+		(st.stx_mask & kind))
+		return st.stx_mnt_id;
+#else
+	(void)path;
+	(void)is_unique;
+#endif
+	return 0;
+}
+
+static bool is_in(const struct mount_search *search, const char *path)
+{
+	size_t length = search->below ? strlen(search->below) : 0;
+
+	return length == 0 || (strncmp(path, search->below, length) == 0 && path[length] == '/');
+}
+
+/* --- by statmount(2) --- */
+
+/* ENOENT: gone meanwhile, or out of our root's reach (EPERM). ENOSYS: not to be had this way, which is so for options before
+ * Linux 6.11, and looks the same where a file system has none.
+ */
 static int ask(uint64_t mount_id, uint64_t mask, struct mount_status *status)
 {
 	const struct mount_id_request request = {
 		.size = sizeof(request), .mount_id = mount_id, .param = mask};
 	int result = kernel_call(SYS_statmount, &request, status, sizeof(*status), 0);
 
-	return result == 0 && (status->mask & mask) != mask ? -ENOENT : result;
+	if (result < 0)
+		return result == -EPERM ? -ENOENT : result;
+	mask &= ~status->mask;
+	return mask == 0 ? 0 : mask == MOUNT_OPTIONS ? -ENOSYS : -ENOENT;
 }
 
-static int each_procfs_by_statmount(int (*visit)(const struct mount_entry *entry, void *data), void *data)
+static const char *string_of(const struct mount_status *status, uint64_t flag, uint32_t offset)
 {
-	struct mount_id_request list = {.size = sizeof(list), .mount_id = LIST_FROM_ROOT};
+	return status->mask & flag ? status->strings + offset : NULL;
+}
+
+static struct mount_entry entry_of(const struct mount_status *status, uint64_t top)
+{
+	return (struct mount_entry){
+		.path = string_of(status, MOUNT_PATH, status->mnt_point),
+		.root = string_of(status, MOUNT_ROOT, status->mnt_root),
+		.type = string_of(status, MOUNT_TYPE, status->fs_type),
+		.options = string_of(status, MOUNT_OPTIONS, status->mnt_opts),
+		.magic = (uint32_t)status->sb_magic,
+		.is_direct = status->mnt_parent_id == top,
+	};
+}
+
+static int search_one(const struct mount_search *search, uint64_t mount_id, uint64_t top)
+{
 	struct mount_status status; /* the kernel fills in what it is asked for */
-	uint64_t ids[128];
-	int count;
+	struct mount_entry entry;
+	int result = ask(mount_id, search->asks, &status);
 
-	while ((count = kernel_call(SYS_listmount, &list, ids, 128, 0)) > 0) {
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	entry = entry_of(&status, top);
+	if (!search->wants(&entry, search->data))
+		return 0;
+	result = ask(mount_id, search->needs, &status);
+	if (result < 0)
+		return result == -ENOENT ? 0 : result;
+	entry = entry_of(&status, top);
+	return is_in(search, entry.path) ? search->visit(&entry, search->data) : 0;
+}
+
+static int search_by_statmount(const struct mount_search *search)
+{
+	uint64_t top = search->below ? mount_of(search->below, true) : LIST_FROM_ROOT;
+	struct mount_id_request list = {.size = sizeof(list), .mount_id = top};
+	uint64_t ids[MOUNTS_AT_ONCE];
+	int count = top == 0 ? -ENOSYS : MOUNTS_AT_ONCE;
+
+	while (count == MOUNTS_AT_ONCE) {
+		count = kernel_call(SYS_listmount, &list, ids, MOUNTS_AT_ONCE, 0);
 		for (int i = 0; i < count; i++) {
-			struct mount_entry entry = {.is_proc = true};
-			int result;
+			int result = search_one(search, ids[i], top);
 
-			if (ask(ids[i], STATMOUNT_SB_BASIC, &status) < 0 ||
-				status.sb_magic != PROC_SUPER_MAGIC)
-				continue;
-			if (ask(ids[i], STATMOUNT_MNT_POINT, &status) < 0)
-				continue;
-			entry.path = status.strings + status.mnt_point;
-			result = visit(&entry, data);
 			if (result != 0)
 				return result;
+			list.param = ids[i];
 		}
-		list.param = ids[count - 1];
 	}
-	return count;
+	return count < 0 ? count : 0;
 }
+
+/* --- by mountinfo(5) --- */
 
 static char *next_field(char **rest)
 {
@@ -98,6 +164,20 @@ static void unescape(char *text)
 			*to = *from++;
 		}
 	*to = '\0';
+}
+
+static uint32_t magic_of(const char *type)
+{
+	static const struct {
+		const char *type;
+		uint32_t magic;
+	} known[] = {
+		{"proc", PROC_SUPER_MAGIC}, {"cgroup", CGROUP_SUPER_MAGIC}, {"cgroup2", CGROUP2_SUPER_MAGIC}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(type, known[i].type) == 0)
+			return known[i].magic;
+	return 0;
 }
 
 /* id parent major:minor root mount-point options [optional...] - type source super-options */
@@ -127,7 +207,8 @@ bool mounts_parse_line(char *line, struct mount_entry *entry)
 		.root = root,
 		.type = type,
 		.options = options,
-		.is_proc = strcmp(type, "proc") == 0,
+		.magic = magic_of(type),
+		.parent = strtoull(fields[1], NULL, 10),
 	};
 	return true;
 }
@@ -169,22 +250,49 @@ int mounts_each(int proc, int (*visit)(const struct mount_entry *entry, void *da
 	return size < 0 ? -errno : 0;
 }
 
-struct only_procfs {
-	int (*visit)(const struct mount_entry *entry, void *data);
-	void *data;
+struct search_in_table {
+	const struct mount_search *search;
+	uint64_t top;
 };
 
-static int visit_procfs(const struct mount_entry *entry, void *data)
+static int search_entry(const struct mount_entry *entry, void *data)
 {
-	const struct only_procfs *only = data;
+	const struct search_in_table *table = data;
+	const struct mount_search *search = table->search;
+	struct mount_entry found = *entry;
 
-	return entry->is_proc ? only->visit(entry, only->data) : 0;
+	found.is_direct = table->top == 0 || entry->parent == table->top;
+	return is_in(search, found.path) && search->wants(&found, search->data)
+		       ? search->visit(&found, search->data)
+		       : 0;
+}
+
+int mounts_search(int proc, const struct mount_search *search)
+{
+	struct search_in_table table = {.search = search};
+	int result = search_by_statmount(search);
+
+	if (result != -ENOSYS)
+		return result;
+	table.top = search->below ? mount_of(search->below, false) : 0;
+	return mounts_each(proc, search_entry, &table);
+}
+
+static bool is_procfs(const struct mount_entry *entry, const void *data)
+{
+	(void)data;
+	return entry->magic == PROC_SUPER_MAGIC;
 }
 
 int mounts_each_procfs(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data)
 {
-	struct only_procfs only = {.visit = visit, .data = data};
-	int result = each_procfs_by_statmount(visit, data);
+	const struct mount_search search = {
+		.asks = MOUNT_MAGIC,
+		.needs = MOUNT_PATH,
+		.wants = is_procfs,
+		.visit = visit,
+		.data = data,
+	};
 
-	return result == -ENOSYS ? mounts_each(proc, visit_procfs, &only) : result;
+	return mounts_search(proc, &search);
 }

@@ -285,6 +285,23 @@ static bool is_kernels(const char *type)
 	return false;
 }
 
+/* Whether the nearest rule above a mount makes it ephemeral. */
+static bool is_ephemeral(const struct mount_entry *entry, const void *data)
+{
+	const struct policy *policy = ((const struct drafts *)data)->policy;
+	const struct path_rule *nearest = NULL;
+
+	for (size_t i = 0; i < policy->n_paths; i++) {
+		const struct path_rule *rule = &policy->paths[i];
+
+		if (content_of_kind[rule->kind] != CONTENT_SAME && is_below(entry->path, rule->path) &&
+			(!nearest || is_below(rule->path, nearest->path) ||
+				(strcmp(rule->path, nearest->path) == 0 && rule->kind != PATH_EPHEMERAL)))
+			nearest = rule;
+	}
+	return nearest && nearest->kind == PATH_EPHEMERAL;
+}
+
 /* An overlay shows the file system that it lies on and nothing of what is mounted on that. So each mount below an
  * ephemeral path becomes ephemeral itself; or stays as it is where it is the kernel's; or cannot be written where it is
  * FUSE, which may be a user's program that lets nobody read, root included.
@@ -292,22 +309,10 @@ static bool is_kernels(const char *type)
 static int add_mount(const struct mount_entry *entry, void *data)
 {
 	struct drafts *drafts = data;
-	const struct path_rule *nearest = NULL;
 	bool is_fuse = strncmp(entry->type, "fuse.", 5) == 0 || strcmp(entry->type, "fuse") == 0;
 	struct draft draft;
-	char *path;
+	char *path = keep(drafts->plan, strdup(entry->path));
 
-	for (size_t i = 0; i < drafts->policy->n_paths; i++) {
-		const struct path_rule *rule = &drafts->policy->paths[i];
-
-		if (content_of_kind[rule->kind] != CONTENT_SAME && is_below(entry->path, rule->path) &&
-			(!nearest || is_below(rule->path, nearest->path) ||
-				(strcmp(rule->path, nearest->path) == 0 && rule->kind != PATH_EPHEMERAL)))
-			nearest = rule;
-	}
-	if (!nearest || nearest->kind != PATH_EPHEMERAL)
-		return 0;
-	path = keep(drafts->plan, strdup(entry->path));
 	if (!path)
 		return -ENOMEM;
 	if (is_fuse || is_kernels(entry->type)) {
@@ -322,9 +327,17 @@ static int add_mount(const struct mount_entry *entry, void *data)
 
 static int add_mounts(struct drafts *drafts)
 {
+	const struct mount_search search = {
+		.asks = MOUNT_PATH,
+		.needs = MOUNT_PATH | MOUNT_TYPE,
+		.wants = is_ephemeral,
+		.visit = add_mount,
+		.data = drafts,
+	};
+
 	for (size_t i = 0; i < drafts->policy->n_paths; i++)
 		if (drafts->policy->paths[i].kind == PATH_EPHEMERAL)
-			return mounts_each(-1, add_mount, drafts);
+			return mounts_search(-1, &search);
 	return 0;
 }
 

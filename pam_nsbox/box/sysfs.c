@@ -3,15 +3,14 @@
 #include "kernel.h"
 #include "mounts.h"
 
+#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define SYSFS_MAGIC 0x62656572 /* linux/magic.h */
-
-#define NEW_SYSFS   "sys" /* in the file system of the box's own, while it is filled */
+#define NEW_SYSFS "sys" /* in the file system of the box's own, while it is filled */
 
 /* 1, 0 or a negative errno; a negative fd is handed on, as the error that it is. */
 static int is_sysfs(int fd)
@@ -58,6 +57,12 @@ static int move_or_copy(int from, int to)
 	return copy < 0 ? copy : sys_move_mount(copy, "", to, "", flags);
 }
 
+static bool is_direct(const struct mount_entry *entry, const void *data)
+{
+	(void)data;
+	return entry->is_direct;
+}
+
 /* Moved, not copied: with all that is mounted on it, and as the host's slave that it is. What has gone along with a mount
  * above it is looked for in vain; what was hidden by a mount on the same folder finds that one there, and stays behind.
  */
@@ -68,8 +73,6 @@ static int carry_over(const struct mount_entry *entry, void *data)
 	cleanup_fd int from = -1, to = -1;
 	int result;
 
-	if (strncmp(entry->path, "/sys/", strlen("/sys/")) != 0)
-		return 0;
 	from = open_in(sysfs->from, path);
 	result = is_sysfs(from);
 	if (result == -ENOENT || result == 1)
@@ -99,6 +102,14 @@ static int fill(struct inside *inside, int old)
 	bool is_read_only = fstatfs(old, &fs) == 0 && (fs.f_flags & MS_RDONLY);
 	cleanup_fd int made = make_sysfs(is_read_only);
 	struct two_sysfs sysfs = {.inside = inside, .from = old};
+	const struct mount_search search = {
+		.below = "/sys",
+		.asks = MOUNT_PARENT,
+		.needs = MOUNT_PATH,
+		.wants = is_direct,
+		.visit = carry_over,
+		.data = &sysfs,
+	};
 	cleanup_fd int new = -1;
 	int result = made;
 
@@ -111,7 +122,7 @@ static int fill(struct inside *inside, int old)
 	sysfs.to = new = openat(INIT_FD_STORE, NEW_SYSFS, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (new < 0)
 		return -errno;
-	return mounts_each(own_procfs(inside), carry_over, &sysfs);
+	return mounts_search(own_procfs(inside), &search);
 }
 
 /* sysfs shows the devices of the network namespace of whoever mounts it. The new one is filled while it is nobody's yet,
@@ -164,6 +175,13 @@ static bool copy_options(const char *options, char *buf, size_t size)
 }
 
 /* A mount made in a cgroup namespace shows that namespace's root at its top; one that was made outside shows more. */
+static bool shows_more(const struct mount_entry *entry, const void *data)
+{
+	(void)data;
+	return (entry->magic == CGROUP_SUPER_MAGIC || entry->magic == CGROUP2_SUPER_MAGIC) &&
+	       strcmp(entry->root, "/") != 0;
+}
+
 static int replace_cgroup(const struct mount_entry *entry, void *data)
 {
 	struct inside *inside = data;
@@ -173,9 +191,6 @@ static int replace_cgroup(const struct mount_entry *entry, void *data)
 	unsigned long flags;
 	int result;
 
-	if ((!is_v2 && strcmp(entry->type, "cgroup") != 0) || strcmp(entry->root, "/") == 0 ||
-		strncmp(entry->path, "/sys/", strlen("/sys/")) != 0)
-		return 0;
 	if (!copy_options(entry->options, options, sizeof(options)))
 		return inside_fail(inside, entry->path, -E2BIG);
 	if (statfs(entry->path, &fs) < 0)
@@ -190,8 +205,16 @@ static int replace_cgroup(const struct mount_entry *entry, void *data)
 int sysfs_replace_cgroups(struct inside *inside)
 {
 	const int both = CLONE_NEWNS | CLONE_NEWCGROUP;
+	const struct mount_search search = {
+		.below = "/sys",
+		.asks = MOUNT_MAGIC | MOUNT_ROOT,
+		.needs = MOUNT_PATH | MOUNT_TYPE | MOUNT_OPTIONS,
+		.wants = shows_more,
+		.visit = replace_cgroup,
+		.data = inside,
+	};
 
 	if ((inside->policy->namespaces & both) != both)
 		return 0;
-	return mounts_each(own_procfs(inside), replace_cgroup, inside);
+	return mounts_search(own_procfs(inside), &search);
 }

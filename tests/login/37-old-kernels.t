@@ -68,6 +68,22 @@ policy 'Hostname = old'
 is "$(old sh -c 'ls -A /srv/proc; grep -c " - proc " /proc/self/mountinfo')" 1 \
     "without statmount(2): a procfs elsewhere is found and detached"
 
+mount -t tmpfs -o mode=755 early /sys/fs/bpf
+mkdir /sys/fs/bpf/deeper
+mount -t tmpfs -o mode=755 late /sys/fs/bpf/deeper
+echo found >/sys/fs/bpf/deeper/file
+policy 'Hostname = old' 'Namespaces = mount, uts, ipc, pid, net, cgroup'
+is "$(old sh -c 'cat /sys/fs/bpf/deeper/file; ls /sys/class/net')" $'found\nlo' \
+    "without statmount(2): what is mounted on /sys is carried over, and what is mounted on that"
+is "$(old awk '$(NF-2) ~ /^cgroup/ && $4 != "/"' /proc/self/mountinfo)" "" \
+    "without statmount(2): no cgroup file system shows more than the box's cgroups"
+umount -R /sys/fs/bpf
+
+mount -t tmpfs -o mode=755 ephemeral /srv/t/y
+policy 'EphemeralPaths = /srv/t'
+is "$(old sh -c ': >/srv/t/y/new && ls /srv/t/y')" new "without statmount(2): a mount on an ephemeral path can be written"
+is "$(ls /srv/t/y)" "" "without statmount(2): and nothing of that reaches the mount itself"
+
 policy 'Hostname = old' 'Scope = user'
 box_open root --root
 is "$(old sh -c 'echo "$NSBOX"')" "$(box_do 'echo "$NSBOX"')" \

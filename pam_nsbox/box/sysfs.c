@@ -101,7 +101,7 @@ static int fill(struct inside *inside, int old)
 	struct statfs fs;
 	bool is_read_only = fstatfs(old, &fs) == 0 && (fs.f_flags & MS_RDONLY);
 	cleanup_fd int made = make_sysfs(is_read_only);
-	struct two_sysfs sysfs = {.inside = inside, .from = old};
+	struct two_sysfs sysfs = {.inside = inside, .from = old, .to = made};
 	const struct mount_search search = {
 		.below = "/sys",
 		.asks = MOUNT_PARENT,
@@ -110,19 +110,13 @@ static int fill(struct inside *inside, int old)
 		.visit = carry_over,
 		.data = &sysfs,
 	};
-	cleanup_fd int new = -1;
 	int result = made;
 
 	if (made >= 0)
 		result = mkdirat(INIT_FD_STORE, NEW_SYSFS, 0700) < 0 ? -errno : 0;
 	if (result == 0)
 		result = sys_move_mount(made, "", INIT_FD_STORE, NEW_SYSFS, MOVE_MOUNT_F_EMPTY_PATH);
-	if (result < 0)
-		return result;
-	sysfs.to = new = openat(INIT_FD_STORE, NEW_SYSFS, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (new < 0)
-		return -errno;
-	return mounts_search(own_procfs(inside), &search);
+	return result < 0 ? result : mounts_search(own_procfs(inside), &search);
 }
 
 /* sysfs shows the devices of the network namespace of whoever mounts it. The new one is filled while it is nobody's yet,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/vfs.h>
 
 #define NSFS_MAGIC    0x6e736673     /* linux/magic.h */
@@ -53,12 +54,13 @@ int network_join(struct inside *inside)
 int network_loopback(struct inside *inside)
 {
 	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	cleanup_fd int fd = -1;
 
 	/* What is joined is somebody else's to set up. */
 	if (!(inside->policy->namespaces & CLONE_NEWNET) || inside->policy->netns_path)
 		return 0;
-	/* Any socket that was made in the box's network will do (netdevice(7)). */
-	if (ioctl(INIT_FD_LISTEN, SIOCSIFFLAGS, &loopback) < 0)
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) < 0)
 		return inside_fail(inside, "lo", -errno);
 	return 0;
 }

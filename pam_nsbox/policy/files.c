@@ -54,9 +54,7 @@ static const char *kind_of(mode_t mode)
 	switch (mode & S_IFMT) {
 	case S_IFDIR: return "a folder";
 	case S_IFIFO: return "a FIFO";
-	case S_IFSOCK: return "a socket";
-	case S_IFLNK: return "a symbolic link";
-	default: return "a device";
+	default: return "a device"; /* a socket or a symbolic link has not been opened */
 	}
 }
 

@@ -3,6 +3,8 @@
  *
  * argv[1] or NSBOX_TEST_POLICY: the folder tests/policy, whose nss_stub.c is built with $CC (cc). Root only.
  */
+#include "policy/directory.h"
+#include "policy/names.h"
 #include "policy/policy.h"
 
 #include <errno.h>
@@ -14,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -64,7 +68,8 @@ static void expect(const char *user, const char *service, enum verdict verdict, 
 	assert_string_equal(resolution.policy.name, name);
 	if (verdict == VERDICT_REFUSE) {
 		assert_int_equal(resolution.on_error, on_error);
-		assert_non_null(strstr(resolution.problem, problem));
+		if (!strstr(resolution.problem, problem))
+			fail_msg("\"%s\" does not hold \"%s\"", resolution.problem, problem);
 	}
 	resolution_free(&resolution);
 }
@@ -156,18 +161,118 @@ static void a_directory_that_comes_back_is_believed(void **state)
 	expect("daemon", "sshd", VERDICT_BOX, "stub", 0, NULL);
 }
 
+static void two_services_that_name_a_group_name_one(void **state)
+{
+	struct account account;
+	struct groups groups;
+	struct sentence why;
+
+	(void)state;
+	services("files nsboxstub [SUCCESS=continue] nsboxstub");
+	write_text(state_file, "up");
+	assert_int_equal(names_account("daemon", &account, &why), 0);
+	assert_int_equal(names_groups(&account, &groups, &why), 0);
+	assert_int_equal(groups.n_names, 2);
+	assert_string_equal(groups.names[0], "Stub Group");
+	assert_string_equal(groups.names[1], "daemon");
+	names_free_groups(&groups);
+	names_free_account(&account);
+}
+
+/* Asked for groups, it gives one, and has gone away when it is asked for the name. */
+static void what_a_directory_has_said_is_not_forgotten_when_it_goes_away(void **state)
+{
+	(void)state;
+	services("files nsboxstub");
+	write_text(conf, "[policy stub]\nGroups = Stub Group\n");
+	write_text(state_file, "once");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, AWAY);
+}
+
+static void a_service_that_lists_groups_by_name_is_asked_for_one(void **state)
+{
+	(void)state;
+	services("files nsboxlist");
+	write_text(state_file, "up");
+	expect("daemon", "sshd", VERDICT_BOX, "default", 0, NULL);
+	write_text(state_file, "down");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, "the service nsboxlist, which");
+}
+
+static void a_service_that_cannot_be_loaded_is_not_passed_over(void **state)
+{
+	(void)state;
+	services("files nsboxbroken");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY,
+		"the service nsboxbroken, which /etc/nsswitch.conf names for groups, cannot be asked: ");
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_true(strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static void sssd_that_is_not_there_is_away_whatever_its_library_says(void **state)
+{
+	int fd;
+
+	(void)state;
+	services("files sss");
+	assert_int_equal(mount("tmpfs", "/var/lib", "tmpfs", 0, NULL), 0);
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, "the service sss, which");
+	assert_int_equal(mkdir("/var/lib/sss", 0755), 0);
+	assert_int_equal(mkdir("/var/lib/sss/pipes", 0755), 0);
+	fd = listen_at("/var/lib/sss/pipes/nss");
+	expect("daemon", "sshd", VERDICT_BOX, "default", 0, NULL);
+	close(fd);
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, "the service sss, which");
+	assert_int_equal(umount2("/var/lib", MNT_DETACH), 0);
+}
+
+/* A socket cannot be opened, not even by root. */
+static void an_nsswitch_conf_that_cannot_be_read_is_not_an_empty_one(void **state)
+{
+	char path[PATH_MAX];
+	struct sentence why;
+	gid_t *gids = NULL;
+	int n_gids = 0;
+
+	(void)state;
+	services("files");
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	close(listen_at(path));
+	assert_int_equal(mount(path, "/etc/nsswitch.conf", NULL, MS_BIND, NULL), 0);
+	assert_int_equal(directory_check("daemon", 1, &gids, &n_gids, &why), -ENXIO);
+	assert_non_null(strstr(why.text, "/etc/nsswitch.conf cannot be read"));
+	assert_int_equal(n_gids, 0);
+	assert_int_equal(umount2("/etc/nsswitch.conf", MNT_DETACH), 0);
+	unlink(path);
+	expect("daemon", "sshd", VERDICT_BOX, "default", 0, NULL);
+}
+
 /* Builds the stub in a new folder and begins anew with it in the dynamic loader's path, which is read only when a
  * program begins. Returns on error alone.
  */
 static int begin_anew(const char *source, char **argv)
 {
-	char command[2 * PATH_MAX];
+	char command[3 * PATH_MAX], absolute[PATH_MAX];
 
-	if (!mkdtemp(folder))
+	if (!mkdtemp(folder) || !realpath(source, absolute))
 		return 1;
 	snprintf(command, sizeof(command),
-		"${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o %s/libnss_nsboxstub.so.2 '%s/nss_stub.c'", folder,
-		source);
+		"cd %s && ${CC:-cc} -D_GNU_SOURCE -shared -fPIC -o libnss_nsboxstub.so.2 '%s/nss_stub.c' && "
+		"cp libnss_nsboxstub.so.2 libnss_nsboxlist.so.2 && cp libnss_nsboxstub.so.2 libnss_sss.so.2 "
+		"&& "
+		": >libnss_nsboxbroken.so.2",
+		folder, absolute);
 	if (system(command) != 0)
 		return 1;
 	setenv("NSBOX_DIRECTORY_TEST", folder, 1);
@@ -178,7 +283,8 @@ static int begin_anew(const char *source, char **argv)
 
 static void remove_files(void)
 {
-	static const char *const names[] = {"nsbox.conf", "state", "nsswitch.conf", "libnss_nsboxstub.so.2"};
+	static const char *const names[] = {"nsbox.conf", "state", "nsswitch.conf", "libnss_nsboxstub.so.2",
+		"libnss_nsboxlist.so.2", "libnss_sss.so.2", "libnss_nsboxbroken.so.2"};
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -199,6 +305,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_login_is_let_in_only_if_every_policy_that_might_decide_says_so),
 		cmocka_unit_test(a_service_that_is_not_installed_is_passed_over),
 		cmocka_unit_test(a_directory_that_comes_back_is_believed),
+		cmocka_unit_test(two_services_that_name_a_group_name_one),
+		cmocka_unit_test(what_a_directory_has_said_is_not_forgotten_when_it_goes_away),
+		cmocka_unit_test(a_service_that_lists_groups_by_name_is_asked_for_one),
+		cmocka_unit_test(a_service_that_cannot_be_loaded_is_not_passed_over),
+		cmocka_unit_test(sssd_that_is_not_there_is_away_whatever_its_library_says),
+		cmocka_unit_test(an_nsswitch_conf_that_cannot_be_read_is_not_an_empty_one),
 	};
 	const char *source = argc > 1 ? argv[1] : getenv("NSBOX_TEST_POLICY");
 	const char *again = getenv("NSBOX_DIRECTORY_TEST");

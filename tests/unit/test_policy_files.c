@@ -8,8 +8,10 @@
 #include "policy/policy.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <iniparser/iniparser.h>
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -43,6 +45,21 @@ static void write_bytes(const char *path, const char *bytes, size_t size)
 static void write_text(const char *path, const char *bytes)
 {
 	write_bytes(path, bytes, strlen(bytes));
+}
+
+/* Stands before iniparser's: a version that reads a value in a way of its own. */
+static bool iniparser_differs;
+
+const char *iniparser_getstring(const dictionary *ini, const char *key, const char *otherwise);
+
+const char *iniparser_getstring(const dictionary *ini, const char *key, const char *otherwise)
+{
+	const char *(*real)(const dictionary *, const char *, const char *);
+	void *address = dlsym(RTLD_NEXT, "iniparser_getstring");
+
+	assert_non_null(address);
+	memcpy(&real, &address, sizeof(real));
+	return iniparser_differs && strstr(key, "Hostname") ? "other" : real(ini, key, otherwise);
 }
 
 /* All findings as check prints them, in new memory. */
@@ -420,6 +437,38 @@ static void no_random_text_crashes_or_is_read_in_two_ways(void **state)
 	assert_true(boxed > rounds / 2);
 }
 
+static void what_iniparser_reads_otherwise_refuses_the_logins_that_it_concerns(void **state)
+{
+	struct resolution resolution;
+	char *found;
+
+	(void)state;
+	write_text(conf, "[default]\nHostname = box\n[policy b]\nUsers = bob\nHostname = bob\n");
+	iniparser_differs = true;
+	found = findings_of(conf, false);
+	resolve("alice", &resolution);
+	iniparser_differs = false;
+	assert_int_equal(resolution.verdict, VERDICT_REFUSE);
+	assert_non_null(strstr(resolution.problem, "iniparser reads the value of Hostname otherwise"));
+	resolution_free(&resolution);
+	assert_non_null(strstr(found, "nsbox.conf:2: "));
+	assert_non_null(strstr(found, "nsbox.conf:5: "));
+	free(found);
+	found = findings_of(conf, false);
+	assert_string_equal(found, "");
+	free(found);
+}
+
+/* A file of procfs has no size, whatever is read from it. */
+static void a_file_that_never_keeps_still_is_refused(void **state)
+{
+	char *found = findings_of("/proc/version", true);
+
+	(void)state;
+	assert_non_null(strstr(found, "it changes again and again while it is read"));
+	free(found);
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -484,6 +533,8 @@ int main(int argc, char **argv)
 		HOSTILE(the_longest_line_is_read_whole),
 		HOSTILE(a_file_that_is_named_must_be_there),
 		HOSTILE(a_file_that_changes_while_it_is_read_is_read_whole_or_refused),
+		HOSTILE(a_file_that_never_keeps_still_is_refused),
+		HOSTILE(what_iniparser_reads_otherwise_refuses_the_logins_that_it_concerns),
 		HOSTILE(no_random_text_crashes_or_is_read_in_two_ways),
 	};
 	char command[PATH_MAX], *absolute;

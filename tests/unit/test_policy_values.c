@@ -169,6 +169,37 @@ static void paths_are_made_plain(void **state)
 	}
 }
 
+static void what_is_too_long_is_refused_with_the_reason(void **state)
+{
+	struct specifiers specifiers = sample_specifiers;
+	char buf[PATH_MAX], name[NAME_MAX + 3] = "/", path[PATH_MAX + 1], home[4 * PATH_MAX];
+	char hostname[POLICY_HOSTNAME_MAX + 1];
+	struct sentence why;
+
+	(void)state;
+	memset(name + 1, 'a', NAME_MAX);
+	assert_int_equal(expand_path(span_of(name), &specifiers, buf, sizeof(buf), &why), 0);
+	name[NAME_MAX + 1] = 'a';
+	assert_int_equal(expand_path(span_of(name), &specifiers, buf, sizeof(buf), &why), -EINVAL);
+	assert_string_equal(why.text, "a part of the path is longer than 255 bytes");
+
+	for (size_t i = 0; i < sizeof(path) - 1; i++)
+		path[i] = "/a"[i % 2];
+	path[PATH_MAX] = '\0';
+	assert_int_equal(expand_path(span_of(path), &specifiers, buf, sizeof(buf), &why), -EINVAL);
+	assert_string_equal(why.text, "it is longer than 4095 bytes");
+	path[PATH_MAX - 1] = '\0';
+	assert_int_equal(expand_path(span_of(path), &specifiers, buf, sizeof(buf), &why), 0);
+
+	memset(home, 'h', sizeof(home) - 1);
+	home[sizeof(home) - 1] = '\0';
+	specifiers.home = home;
+	assert_int_equal(expand_hostname(span_of("%h"), &specifiers, hostname, &why), 0);
+	assert_int_equal(strlen(hostname), POLICY_HOSTNAME_MAX);
+	assert_int_equal(expand_hostname(span_of("%h%h"), &specifiers, hostname, &why), -EINVAL);
+	assert_string_equal(why.text, "it is longer than 16383 bytes");
+}
+
 static void no_specifier_leads_a_path_astray(void **state)
 {
 	static const char *const users[] = {"..", ".", "", "a/b", "/", "a\nb", "\x1b", "../..", "\x7f"};
@@ -376,6 +407,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(any_one_letter_wrong_still_finds_the_key),
 		cmocka_unit_test(hostnames_are_made_valid),
 		cmocka_unit_test(paths_are_made_plain),
+		cmocka_unit_test(what_is_too_long_is_refused_with_the_reason),
 		cmocka_unit_test(no_specifier_leads_a_path_astray),
 		cmocka_unit_test(messages_hold_no_byte_that_a_terminal_obeys),
 		cmocka_unit_test(odd_user_names_are_refused_in_plain_words),

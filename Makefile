@@ -147,6 +147,12 @@ $(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/fake_nss.
 	$(CC) $(ALL_CFLAGS) -Ipam_nsbox -pthread $(LDFLAGS) -o $@ $< \
 		$(if $(shell grep -l fake_nss.h $<),$(wildcard tests/unit/fake_nss.c)) $(B)/libengine.a -lcmocka $(MODULE_LIBS)
 
+# --- instrumented builds ---
+
+# The tests of a build that is for them alone, which are those that run its programs, in machines of their own.
+INSTRUMENTED_TESTS := $(filter-out tests/matrix/% tests/fresh/% %/hardening.t,$(wildcard tests/*/*.t))
+instrumented_tests  = $(UNIT_TESTS:$(B)/%=$(1)/%) $(INSTRUMENTED_TESTS)
+
 # --- sanitizers ---
 
 # The tests again, with module, nsboxctl, unit tests and the tests' own programs under AddressSanitizer and
@@ -155,15 +161,18 @@ SANITIZE_TESTS ?=
 SANITIZE_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
 
 .PHONY: sanitize sanitize-build
-sanitize-build: $(B)/sanitize/sanitizers.so
-	$(MAKE) --silent B=$(B)/sanitize EXTRA_CFLAGS='$(SANITIZE_FLAGS)' all tests-tools
+sanitize-build: all $(B)/sanitize/sanitizers.so
+	$(CC) -Wall -Wextra -O2 -fPIC -c -o $(B)/sanitize/sanitizers.o tests/lib/sanitizers.c
+	$(MAKE) --silent B=$(B)/sanitize EXTRA_CFLAGS='$(SANITIZE_FLAGS)' LDFLAGS=$(CURDIR)/$(B)/sanitize/sanitizers.o \
+		all tests-tools
 
 sanitize: ## the tests with everything under AddressSanitizer and UndefinedBehaviorSanitizer
 	packaging/install-dependencies build
 	tests/install-dependencies
 	tests/install-dependencies sanitize
 	$(MAKE) --silent sanitize-build
-	NSBOX_TEST_BUILD=$(B)/sanitize NSBOX_TEST_POLICY=$(CURDIR)/tests/policy tests/run $(SANITIZE_TESTS)
+	NSBOX_TEST_BUILD=$(B)/sanitize NSBOX_TEST_POLICY=$(CURDIR)/tests/policy tests/run \
+		$(or $(SANITIZE_TESTS),$(call instrumented_tests,$(B)/sanitize))
 
 $(B)/sanitize/sanitizers.so: tests/lib/sanitizers.c
 	@mkdir -p $(@D)
@@ -171,27 +180,40 @@ $(B)/sanitize/sanitizers.so: tests/lib/sanitizers.c
 
 # --- coverage ---
 
-# The tests again, on a build that counts, and a table of lines and branches. What the holder does before it is
-# nsbox-init is counted in the memory of its caller, whom it shares it with; nsbox-init is linked with the system's C
-# library here, and writes its counts when it ends by itself. COVERAGE_TESTS names some of the tests.
+# The tests again, on a build that counts. What the holder does before it is nsbox-init is counted in the memory of its
+# caller, whom it shares it with; nsbox-init is linked with the system's C library here, and writes its counts when it ends
+# by itself. Counts are added to files, which are there beforehand so that no user owns one. A line of the engine that is
+# not reached needs a reason in tests/coverage-reasons. COVERAGE_TESTS names some of the tests.
 COVERAGE_TESTS ?=
 COVERAGE_FLAGS := --coverage -fprofile-update=atomic -fprofile-abs-path
+COVERAGE_QUIET := -Wl,--wrap=vfprintf $(CURDIR)/$(B)/coverage/quiet.o
 
-.PHONY: coverage
-coverage: ## the tests on a build that counts, and a table of the lines and branches that they reach
+.PHONY: coverage coverage-build coverage-report
+coverage: ## lines and branches that the tests reach; a line of the engine that they do not needs a reason
 	packaging/install-dependencies build
 	tests/install-dependencies
 	tests/install-dependencies coverage
 	rm -rf $(B)/coverage
-	$(MAKE) --silent B=$(B)/coverage EXTRA_CFLAGS='$(COVERAGE_FLAGS)' INIT_CC='$(CC)' \
-		INIT_CFLAGS='$(COVERAGE_FLAGS) -Wl,--wrap=_exit $(CURDIR)/tests/lib/coverage.c' all tests-tools
-	-NSBOX_TEST_BUILD=$(B)/coverage NSBOX_TEST_POLICY=$(CURDIR)/tests/policy tests/run $(COVERAGE_TESTS)
+	$(MAKE) --silent coverage-build
+	NSBOX_TEST_BUILD=$(B)/coverage NSBOX_TEST_POLICY=$(CURDIR)/tests/policy tests/run \
+		$(or $(COVERAGE_TESTS),$(call instrumented_tests,$(B)/coverage))
+	$(MAKE) --silent coverage-report
+
+coverage-build: all
+	@mkdir -p $(B)/coverage
+	$(CC) -Wall -Wextra -O2 -fPIC -c -o $(B)/coverage/quiet.o tests/lib/coverage.c
+	$(MAKE) --silent B=$(B)/coverage EXTRA_CFLAGS='$(COVERAGE_FLAGS)' LDFLAGS='$(COVERAGE_QUIET)' INIT_CC='$(CC)' \
+		INIT_CFLAGS='$(COVERAGE_FLAGS) -DDUMP_AT_EXIT -Wl,--wrap=vfprintf,--wrap=_exit $(CURDIR)/tests/lib/coverage.c' \
+		all tests-tools
+	find $(B)/coverage -name '*.gcno' | sed 's/gcno$$/gcda/' | while read -r counts; do : >"$$counts"; chmod 666 "$$counts"; done
+
+coverage-report:
 	gcovr --root $(CURDIR) --filter pam_nsbox/ --exclude-unreachable-branches --exclude-throw-branches \
 		--object-directory $(B)/coverage --gcov-ignore-parse-errors --txt $(B)/coverage/lines.txt \
-		--html-details $(B)/coverage/index.html --print-summary
-	gcovr --root $(CURDIR) --filter pam_nsbox/ --branches --object-directory $(B)/coverage --gcov-ignore-parse-errors \
-		--txt $(B)/coverage/branches.txt
+		--json $(B)/coverage/counts.json --html-details $(B)/coverage/index.html
+	gcovr --root $(CURDIR) --branches --add-tracefile $(B)/coverage/counts.json --txt $(B)/coverage/branches.txt
 	cat $(B)/coverage/lines.txt
+	$(if $(COVERAGE_TESTS),,tests/lib/coverage-reasons $(B)/coverage/counts.json tests/coverage-reasons)
 
 # --- lint ---
 

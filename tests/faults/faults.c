@@ -352,12 +352,18 @@ static void look_inside(void)
 
 /* --- the caller --- */
 
+static int failing_allocation;
+
+/* AddressSanitizer has an allocator of its own, and ends the process that it gets no memory for. */
+#ifdef __SANITIZE_ADDRESS__
+#define WITH_ADDRESS_SANITIZER true
+#else
+#define WITH_ADDRESS_SANITIZER false
+
 /* Interposed: every allocation in the process asks here. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
-
-static int failing_allocation;
 
 static bool allocation_fails(void)
 {
@@ -384,6 +390,7 @@ void *realloc(void *memory, size_t size)
 {
 	return allocation_fails() ? NULL : __libc_realloc(memory, size);
 }
+#endif
 
 static int64_t now_ms(void)
 {
@@ -958,6 +965,8 @@ static void try_call(enum role role, int index, enum action action)
 	struct fault fault = {.action = action, .role = role, .index = index, .resource = -1};
 	const struct call_errors *call = find_call(recorded[role][index]);
 
+	if (WITH_ADDRESS_SANITIZER && action == DO_FAIL && recorded[role][index] == SYS_mmap)
+		return;
 	if (action != DO_FAIL) {
 		try(&fault);
 		return;
@@ -998,9 +1007,12 @@ static void try_limits(void)
 		RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK};
 	static const unsigned long values[] = {0, 1, 4096, 65536, 1 << 20, 4 << 20};
 
-	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++)
+	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
+		if (WITH_ADDRESS_SANITIZER && (resources[i] == RLIMIT_AS || resources[i] == RLIMIT_DATA))
+			continue;
 		for (size_t j = 0; j < sizeof(values) / sizeof(*values); j++)
 			try(&(struct fault){.resource = resources[i], .limit = values[j]});
+	}
 }
 
 static void try_descriptors(void)

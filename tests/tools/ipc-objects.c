@@ -23,11 +23,11 @@ enum action { MAKE, SEE, REMOVE };
 
 static key_t key_of(const char *name)
 {
-	key_t key = 0x6e73;
+	unsigned int key = 0x6e73;
 
 	for (; *name; name++)
-		key = (key * 31 + *name) & 0x7fffffff;
-	return key;
+		key = key * 31 + (unsigned char)*name;
+	return (key_t)(key & 0x7fffffff);
 }
 
 static int sysv_segment(const char *name, enum action action)

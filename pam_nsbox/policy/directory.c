@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define NSSWITCH "/etc/nsswitch.conf"
+#define GROUPS	 "/etc/group"
 #define SSS_PIPE "/var/lib/sss/pipes/nss"
 
 typedef enum nss_status initgroups_function(
@@ -25,12 +26,12 @@ struct question {
 	long n_gids, room;
 };
 
-/* Services with nothing behind them that could be away. systemd's speaks with local services that need not
- * run.
+/* Services with nothing behind them that could be away, but for "files", which is read here. systemd's speaks with local
+ * services that need not run.
  */
 static bool is_local(const char *service)
 {
-	static const char *const local[] = {"files", "compat", "db", "systemd", "altfiles", "extrausers"};
+	static const char *const local[] = {"compat", "db", "systemd", "altfiles", "extrausers"};
 
 	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
 		if (strcmp(service, local[i]) == 0)
@@ -86,24 +87,65 @@ static enum nss_status ask(void *library, const char *service, struct question *
 	return address ? ask_for_nothing(getgrnam_of, error) : NSS_STATUS_NOTFOUND;
 }
 
-/* Adds the groups that one service named. */
-static int add_gids(const struct question *question, gid_t **gids, int *n_gids)
+static int add_gid(gid_t gid, gid_t **gids, int *n_gids)
 {
-	for (long i = 0; i < question->n_gids; i++) {
-		gid_t *longer;
-		int at = 0;
+	gid_t *longer;
 
-		while (at < *n_gids && (*gids)[at] != question->gids[i])
-			at++;
-		if (at < *n_gids)
-			continue;
-		longer = reallocarray(*gids, (size_t)*n_gids + 1, sizeof(**gids));
-		if (!longer)
-			return -ENOMEM;
-		*gids = longer;
-		longer[(*n_gids)++] = question->gids[i];
-	}
+	for (int i = 0; i < *n_gids; i++)
+		if ((*gids)[i] == gid)
+			return 0;
+	longer = reallocarray(*gids, (size_t)*n_gids + 1, sizeof(**gids));
+	if (!longer)
+		return -ENOMEM;
+	*gids = longer;
+	longer[(*n_gids)++] = gid;
 	return 0;
+}
+
+/* Whether a line of group(5) names the user as a member, and of which group. It is taken apart. */
+static bool has_member(char *line, const char *user, gid_t *gid)
+{
+	char *rest = line, *member, *end;
+	const char *number;
+
+	line[strcspn(line, "\n")] = '\0';
+	strsep(&rest, ":");
+	strsep(&rest, ":");
+	number = strsep(&rest, ":");
+	if (!number || !rest)
+		return false;
+	*gid = (gid_t)strtoul(number, &end, 10);
+	if (end == number || *end != '\0')
+		return false;
+	while ((member = strsep(&rest, ", \t")))
+		if (strcmp(member, user) == 0)
+			return true;
+	return false;
+}
+
+/* The service "files" as well is one that NSS passes over where it cannot read, for want of memory perhaps, of which a
+ * setuid caller has no more than its user allows.
+ */
+static int ask_file(const struct question *question, gid_t **gids, int *n_gids, struct sentence *why)
+{
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+	FILE *file = fopen(GROUPS, "re");
+	gid_t gid;
+	int r = 0;
+
+	if (!file && errno == ENOENT)
+		return 0;
+	while (file && r == 0 && getline(&line, &size, file) >= 0)
+		if (has_member(line, question->user, &gid))
+			r = add_gid(gid, gids, n_gids);
+	if (!file || (r == 0 && !feof(file))) {
+		r = -errno;
+		sentence_set(why, GROUPS " cannot be read: %s", strerror(errno));
+	}
+	if (file)
+		fclose(file);
+	return r;
 }
 
 /* Loads the service's library. *library is NULL if it is not installed, which NSS, too, passes over; that it
@@ -149,7 +191,9 @@ static int ask_service(
 			service, printable(span_of(question->user), shown));
 		return -EAGAIN;
 	}
-	return add_gids(question, gids, n_gids);
+	for (long i = 0; i < question->n_gids && r == 0; i++)
+		r = add_gid(question->gids[i], gids, n_gids);
+	return r;
 }
 
 /* Asks every service of one line of nsswitch.conf: names between blanks, and [ACTIONS], which do not matter
@@ -169,7 +213,9 @@ static int ask_line(char *line, struct question *question, gid_t **gids, int *n_
 	}
 	for (char *word = strtok_r(line, " \t\n]", &save); word && r == 0;
 		word = strtok_r(NULL, " \t\n]", &save))
-		if (!is_local(word) && strlen(word) < 64 && !strchr(word, '/'))
+		if (strcmp(word, "files") == 0)
+			r = ask_file(question, gids, n_gids, why);
+		else if (!is_local(word) && strlen(word) < 64 && !strchr(word, '/'))
 			r = ask_service(word, question, gids, n_gids, why);
 	return r;
 }
@@ -223,7 +269,7 @@ int directory_check(const char *user, gid_t group, gid_t **gids, int *n_gids, st
 		return r;
 	}
 	if (!line)
-		return 0;
+		return ask_file(&question, gids, n_gids, why);
 	question.gids = calloc((size_t)question.room, sizeof(*question.gids));
 	if (!question.gids)
 		return -ENOMEM;

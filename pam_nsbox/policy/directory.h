@@ -14,10 +14,10 @@
 
 #include <sys/types.h>
 
-/* Asks each service of nsswitch.conf's line "initgroups", or else "group", for the user's groups. Services
- * that need nothing outside this host are left out, as are those whose library is not installed: NSS passes
- * over them. What they say is added to gids, which may be NULL at first. 0,
- * or -EAGAIN (or -ENOMEM) and why if one could not answer.
+/* Asks each service of nsswitch.conf's line "initgroups", or else "group", for the user's groups, and reads /etc/group for
+ * "files". Other services that need nothing outside this host are left out, as are those whose library is not installed:
+ * NSS passes over them. What they say is added to gids, which may be NULL at first. 0, or -EAGAIN (or another -errno) and
+ * why if one could not answer.
  */
 int directory_check(const char *user, gid_t group, gid_t **gids, int *n_gids, struct sentence *why);
 

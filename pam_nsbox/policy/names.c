@@ -148,15 +148,12 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names the groups, and says how many have none. */
-static int name_numbers(
-	const gid_t *gids, int n_gids, struct groups *groups, int *nameless, struct sentence *why)
+/* Names the groups as far as they have names; the numbers of those that have none are left. */
+static int name_numbers(gid_t *gids, int *n_gids, struct groups *groups, struct sentence *why)
 {
-	*nameless = 0;
-	groups->names = calloc((size_t)n_gids + 1, sizeof(*groups->names));
-	if (!groups->names)
-		return -ENOMEM;
-	for (int i = 0; i < n_gids; i++) {
+	int n_left = 0;
+
+	for (int i = 0; i < *n_gids; i++) {
 		char *name;
 		int r = names_group(gids[i], &name, why);
 
@@ -165,9 +162,9 @@ static int name_numbers(
 		else if (r != -ENOENT)
 			return r;
 		else
-			(*nameless)++;
+			gids[n_left++] = gids[i];
 	}
-	qsort(groups->names, groups->n_names, sizeof(*groups->names), by_name);
+	*n_gids = n_left;
 	return 0;
 }
 
@@ -194,7 +191,7 @@ static int add_numbers(gid_t **gids, int *n_gids, const gid_t *other, int n_othe
 int names_groups(const struct account *account, struct groups *groups, struct sentence *why)
 {
 	AUTO_FREE gid_t *gids = NULL, *asked = NULL;
-	int n_gids = 0, n_asked = 0, nameless = 0, r;
+	int n_gids = 0, n_asked = 0, r;
 
 	memset(groups, 0, sizeof(*groups));
 	why->text[0] = '\0';
@@ -206,12 +203,19 @@ int names_groups(const struct account *account, struct groups *groups, struct se
 		r = group_numbers(account, &gids, &n_gids);
 	if (r == 0)
 		r = add_numbers(&gids, &n_gids, asked, n_asked);
+	groups->names = r == 0 ? calloc((size_t)n_gids + 1, sizeof(*groups->names)) : NULL;
 	if (r == 0)
-		r = name_numbers(gids, n_gids, groups, &nameless, why);
-	/* A number without a name is usual; but it is also what a directory leaves that has just gone away.
+		r = groups->names ? name_numbers(gids, &n_gids, groups, why) : -ENOMEM;
+	/* A number without a name is usual; but it is also what a directory leaves that has just gone away, or a file
+	 * that could not be read this one time.
 	 */
-	if (r == 0 && nameless > 0)
+	if (r == 0 && n_gids > 0) {
 		r = directory_check(account->name, account->gid, &asked, &n_asked, why);
+		if (r == 0)
+			r = name_numbers(gids, &n_gids, groups, why);
+	}
+	if (groups->n_names > 0)
+		qsort(groups->names, groups->n_names, sizeof(*groups->names), by_name);
 	if (r < 0 && !why->text[0])
 		sentence_set(why, "the groups of a user cannot be listed: %s", strerror(-r));
 	return r;

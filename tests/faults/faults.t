@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib/login.sh"
 
 pam_service session
-echo 'session required pam_nsbox.so' >/etc/pam.d/faults
+printf '%s\n' 'account required pam_nsbox.so' 'session required pam_nsbox.so' >/etc/pam.d/faults
 
 # faults_are_clean CLAIM OPTION... MODE
 faults_are_clean() {
@@ -48,6 +48,24 @@ faults_are_clean "every small limit of descriptors" descriptors
 faults_are_clean "every other resource limit is small" limits
 faults_are_clean "the intermediate process is stopped" --role intermediate --every "$(rounds 3 1)" stop
 faults_are_clean "the holder is stopped" --role holder --every "$(rounds 90 5)" stop
+
+faults_are_clean "a login that the account phase decides: every call fails" --account "${part[@]}" errors
+with_sanitizers || faults_are_clean "every allocation fails" --account --every "$(rounds 3 1)" memory
+
+# A policy that goes by groups, in a file of its own. What the C library cannot read it passes over: no group may be lost by
+# that.
+gpasswd --add alice users >"$T/out"
+mkdir -p /etc/security/nsbox.conf.d
+cat >/etc/security/nsbox.conf.d/users.conf <<'END'
+[policy users]
+Groups = users
+Enabled = yes
+Hostname = %l-%g
+TasksMax = 50%
+END
+printf '[default]\nEnabled = no\n' | configure
+faults_are_clean "a login that is boxed for its group: every call fails" --account "${part[@]}" errors
+rm /etc/security/nsbox.conf.d/users.conf
 
 # All that a policy can ask for.
 mkdir -p /srv/tool /srv/secret

@@ -246,6 +246,7 @@ static void an_nsswitch_conf_that_cannot_be_read_is_not_an_empty_one(void **stat
 	int n_gids = 0;
 
 	(void)state;
+	write_text(conf, "[policy stub]\nGroups = Stub Group\n");
 	services("files");
 	snprintf(path, sizeof(path), "%s/socket", folder);
 	close(listen_at(path));
@@ -256,6 +257,31 @@ static void an_nsswitch_conf_that_cannot_be_read_is_not_an_empty_one(void **stat
 	assert_int_equal(umount2("/etc/nsswitch.conf", MNT_DETACH), 0);
 	unlink(path);
 	expect("daemon", "sshd", VERDICT_BOX, "default", 0, NULL);
+}
+
+/* The C library passes over it, and knows the user's primary group alone. */
+static void a_group_file_that_cannot_be_read_refuses_whom_groups_concern(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	write_text(conf, "[default]\nEnabled = no\n[policy team]\nGroups = team\nEnabled = yes\n");
+	snprintf(path, sizeof(path), "%s/group", folder);
+	write_text(path, "root:x:0:\n# team:x:7:daemon\nteam:x:7778:bin,daemon\nbad:x:y:daemon\nshort:x\n");
+	assert_int_equal(mount(path, "/etc/group", NULL, MS_BIND, NULL), 0);
+	services("files");
+	expect("daemon", "sshd", VERDICT_BOX, "team", 0, NULL);
+	expect("nobody", "sshd", VERDICT_NO_BOX, "default", 0, NULL);
+	assert_int_equal(umount2("/etc/group", MNT_DETACH), 0);
+	unlink(path);
+
+	close(listen_at(path));
+	assert_int_equal(mount(path, "/etc/group", NULL, MS_BIND, NULL), 0);
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, "/etc/group cannot be read");
+	write_text(nsswitch, "passwd: files\n");
+	expect("daemon", "sshd", VERDICT_REFUSE, "none", ON_ERROR_DENY, "/etc/group cannot be read");
+	assert_int_equal(umount2("/etc/group", MNT_DETACH), 0);
+	unlink(path);
 }
 
 /* Builds the stub in a new folder and begins anew with it in the dynamic loader's path, which is read only when a
@@ -310,6 +336,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_service_that_lists_groups_by_name_is_asked_for_one),
 		cmocka_unit_test(a_service_that_cannot_be_loaded_is_not_passed_over),
 		cmocka_unit_test(sssd_that_is_not_there_is_away_whatever_its_library_says),
+		cmocka_unit_test(a_group_file_that_cannot_be_read_refuses_whom_groups_concern),
 		cmocka_unit_test(an_nsswitch_conf_that_cannot_be_read_is_not_an_empty_one),
 	};
 	const char *source = argc > 1 ? argv[1] : getenv("NSBOX_TEST_POLICY");

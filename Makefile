@@ -63,7 +63,7 @@ help: ## this list
 # Objects are made anew when flags change, and when any header does: the whole takes seconds.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(ALL_CFLAGS) $(INIT_CC)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(INIT_CC)' > $@
+	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(INIT_CC)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(INIT_CC)' > $@
 FORCE:
 
 $(B)/obj/%.o: %.c $(HEADERS) $(B)/flags

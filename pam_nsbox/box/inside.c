@@ -153,7 +153,8 @@ static int run_log(struct inside *inside)
 /* pam_selinux has asked for a context for the caller's next program, which is to be its user's shell. A child inherits
  * the request (selinux_cred_prepare() copies all of it) and its first execve(2) spends it: nsbox-init would be the
  * user's, or not be allowed to be. It stays in the caller's domain; the caller's own request stays as well. Read first:
- * where nothing is asked for, or nobody would know an answer (EINVAL), nothing is written.
+ * where nothing is asked for, or nobody would know an answer (EINVAL), nothing is written. What is written counts at the
+ * file's beginning alone (proc_pid_attr_write() in fs/proc/base.c), and reading has left it.
  */
 static int run_exec_context(struct inside *inside)
 {
@@ -168,9 +169,11 @@ static int run_exec_context(struct inside *inside)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : inside_fail(inside, path, -errno);
 	size = read(fd, context, sizeof(context));
+	if (size < 0 && errno == EINVAL)
+		return 0;
 	if (size > 0)
-		size = write(fd, "\n", 1);
-	return size < 0 && errno != EINVAL ? inside_fail(inside, path, -errno) : 0;
+		size = pwrite(fd, "\n", 1, 0);
+	return size < 0 ? inside_fail(inside, path, -errno) : 0;
 }
 
 static bool needs_procfs(const struct inside *inside)

@@ -19,8 +19,11 @@ run_selinux() {
     printf '%s\n' 10 80 >"$root/matrix/only"
     printf '%s\n' SELINUX=permissive SELINUXTYPE=default >"$root/etc/selinux/config"
     # Without -m it would leave out a file system of which the kernel says nothing about labels, as one without SELinux.
-    chroot "$root" setfiles -m -F /etc/selinux/default/contexts/files/file_contexts / &&
-        make_image "$root" "$image" && start_qemu "$root" "$out" "$image" "$seconds" security=selinux selinux=1
+    # It reaches each file by /proc/self/fd, and the folders below what is mounted by another place of the tree.
+    unshare --mount --propagation private bash -ceu 'mount --bind "$1" "$1/mnt"
+        mount -t proc proc "$1/proc"
+        chroot "$1" setfiles -m -F -r /mnt /etc/selinux/default/contexts/files/file_contexts /mnt' setfiles "$root" &&
+        make_image "$root" "$image" && start_qemu "$root" "$out" "$image" "$seconds" security=selinux selinux=1 log_buf_len=4M
     rm -f "$image"
 }
 
@@ -52,6 +55,7 @@ make_image() {
 # else runs on this machine, for nothing in it times out sooner. So its disk must need no time but the processor's, and
 # is memory. The processor is without what is slow to emulate (five levels of page tables) or to look for
 # (virtualization). The kernel starts where its unpacked code begins. Its own tests of its ciphers take as long as a boot.
+# What its security module refuses is in its log, however much that is.
 start_qemu() {
     local root=$1 out=$2 image=$3 seconds=$4
     shift 4
@@ -60,6 +64,6 @@ start_qemu() {
         -no-reboot -display none -device nvdimm,memdev=disk \
         -object "memory-backend-file,id=disk,share=on,mem-path=$image,size=2G" \
         -kernel "$root/boot/matrix.kernel" -initrd "$root/boot/matrix.initrd" \
-        -append "root=/dev/pmem0 rw console=ttyS0 systemd.show_status=0 mitigations=off cryptomgr.notests $*" \
+        -append "root=/dev/pmem0 rw console=ttyS0 systemd.show_status=0 mitigations=off cryptomgr.notests sysctl.kernel.printk_ratelimit=0 $*" \
         -serial "file:$out/console" -serial "file:$out/tap" </dev/null
 }

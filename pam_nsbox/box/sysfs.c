@@ -53,7 +53,7 @@ static int move_or_copy(int from, int to)
 
 	if (result != -EINVAL)
 		return result;
-	copy = sys_open_tree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	copy = sys_open_tree(from, "", OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	return copy < 0 ? copy : sys_move_mount(copy, "", to, "", flags);
 }
 

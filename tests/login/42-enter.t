@@ -102,7 +102,10 @@ want "inside> "
 
 send "trap 'stty size' WINCH\r"
 want "inside> "
+# Two changes: bash may not come to act on the second by itself.
 stty rows 40 columns 120 < \$spawn_out(slave,name)
+want "40 (83|120)"
+send "stty size\r"
 want "40 120"
 
 send "sleep 4353\r"

@@ -214,7 +214,7 @@ int names_groups(const struct account *account, struct groups *groups, struct se
 		if (r == 0)
 			r = name_numbers(gids, &n_gids, groups, why);
 	}
-	if (groups->n_names > 0)
+	if (r == 0)
 		qsort(groups->names, groups->n_names, sizeof(*groups->names), by_name);
 	if (r < 0 && !why->text[0])
 		sentence_set(why, "the groups of a user cannot be listed: %s", strerror(-r));

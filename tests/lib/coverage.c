@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int __real_vfprintf(FILE *stream, const char *format, va_list arguments);
 int __wrap_vfprintf(FILE *stream, const char *format, va_list arguments);
@@ -17,9 +19,6 @@ int __wrap_vfprintf(FILE *stream, const char *format, va_list arguments)
 }
 
 #ifdef DUMP_AT_EXIT
-#include <sys/syscall.h>
-#include <unistd.h>
-
 /* nsbox-init ends by _exit(2), which writes no counts. It may have no number left for the files that they go into. */
 void __gcov_dump(void); /* gcov.h, which clang does not have */
 _Noreturn void __real__exit(int status);

@@ -203,9 +203,6 @@ static int fill_store(struct inside *inside)
 	if (policy->private_tmp == PRIVATE_TMP_YES)
 		fails = fails || mkdirat(INIT_FD_STORE, STORE_TMP, 01777) < 0 ||
 			mkdirat(INIT_FD_STORE, STORE_VAR_TMP, 01777) < 0;
-	if (inside->plan.need_nothing)
-		fails = fails || mkdirat(INIT_FD_STORE, STORE_NOTHING, 0) < 0 ||
-			mknodat(INIT_FD_STORE, STORE_NOTHING_FILE, S_IFREG, 0) < 0;
 	if (fails)
 		return -errno;
 	return inside->hosts ? write_hosts(inside) : 0;

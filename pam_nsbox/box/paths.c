@@ -183,7 +183,6 @@ static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan 
 		if (node->content == CONTENT_OVERLAY && !node->is_original && node->above >= 0 &&
 			plan->nodes[node->above].content == CONTENT_OVERLAY)
 			node->content = CONTENT_SAME;
-		plan->need_nothing = plan->need_nothing || node->content == CONTENT_NOTHING;
 		n++;
 	}
 	plan->n_nodes = n;
@@ -655,12 +654,13 @@ static int make_nothing(const struct applied *applied, const char *path)
 {
 	cleanup_fd int dir = paths_open(path, O_DIRECTORY);
 	cleanup_fd int file = dir == -ENOTDIR ? paths_open(path, 0) : -1;
+	const char *name = dir >= 0 ? "nothing" : "nothing-file";
+	int result;
 
-	if (dir >= 0)
-		return clone_from_store(applied, STORE_NOTHING);
-	if (dir != -ENOTDIR)
-		return dir;
-	return file < 0 ? file : clone_from_store(applied, STORE_NOTHING_FILE);
+	if (dir < 0 && file < 0)
+		return dir == -ENOTDIR ? file : dir;
+	result = dir >= 0 ? mkdirat(applied->store, name, 0) : mknodat(applied->store, name, S_IFREG, 0);
+	return result < 0 && errno != EEXIST ? -errno : clone_from_store(applied, name);
 }
 
 /* Whether this content must be taken from what the nodes above have made of the tree, and not from the tree as it was. */

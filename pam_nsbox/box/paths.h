@@ -11,12 +11,10 @@
 #include "../policy/policy.h"
 
 /* Names in the file system of the box's own (INIT_FD_STORE). */
-#define STORE_HOSTS	   "hosts"
-#define STORE_SHM	   "shm"
-#define STORE_TMP	   "tmp"
-#define STORE_VAR_TMP	   "var-tmp"
-#define STORE_NOTHING	   "nothing" /* an empty folder that nobody may enter, for InaccessiblePaths */
-#define STORE_NOTHING_FILE "nothing-file"
+#define STORE_HOSTS   "hosts"
+#define STORE_SHM     "shm"
+#define STORE_TMP     "tmp"
+#define STORE_VAR_TMP "var-tmp"
 
 enum path_content {
 	CONTENT_SAME,	 /* what lies there anyway, with other attributes */
@@ -46,8 +44,7 @@ struct path_node {
 struct paths_plan {
 	struct path_node *nodes; /* parents before children */
 	size_t n_nodes;
-	bool need_nothing; /* STORE_NOTHING and STORE_NOTHING_FILE are used */
-	char **strings;	   /* that the nodes refer to, beside the policy's */
+	char **strings; /* that the nodes refer to, beside the policy's */
 	size_t n_strings;
 	char *user_tmp; /* PrivateTmp=user: the folder that keeps the user's tmp and var-tmp, or NULL */
 	char *user_var_tmp;

@@ -5,7 +5,7 @@
 # version of its interface, so it is a pattern; fuse is fuse3 by now.
 BASE_PACKAGES=(systemd systemd-sysv dbus libpam-systemd libpam-modules libpam-runtime openssh-server openssh-client
     openssh-sftp-server sudo cron at util-linux login passwd procps iproute2 kmod udev apparmor autofs bindfs fuse3
-    rsyslog strace expect libcap2 libcap2-bin libsmartcols1 libjansson4 '?name(^libiniparser[0-9]+$)')
+    rsyslog strace expect e2fsprogs libcap2 libcap2-bin libsmartcols1 libjansson4 '?name(^libiniparser[0-9]+$)')
 
 # cron's other face: its package cannot be installed beside cron, so only its program is taken.
 EXTRACTED_PACKAGES=(cronie)

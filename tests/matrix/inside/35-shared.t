@@ -81,10 +81,11 @@ is "$(what_is_left)" "" "nothing is left of it"
 
 # --- KillUserProcesses=yes ---
 
+# Before logind is restarted, for then it forgets that alice's service manager was to end in ten seconds.
+until_ok $((40 * SLOW)) test ! -e "/run/user/$(id -u alice)"
 mkdir -p /etc/systemd/logind.conf.d
 printf '[Login]\nKillUserProcesses=yes\n' >/etc/systemd/logind.conf.d/matrix.conf
 systemctl restart systemd-logind
-until_ok $((40 * SLOW)) test ! -e "/run/user/$(id -u alice)"
 like "$(nsboxctl doctor)" KillUserProcesses=yes "with KillUserProcesses=yes and shared boxes doctor says what follows"
 in_box first
 in_box second

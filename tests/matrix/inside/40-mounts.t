@@ -105,7 +105,9 @@ ok "after logout nobody keeps it" until_ok $((10 * SLOW)) nothing_left
 # Whether a file system is in use shows at its device.
 claim="a device is free as soon as the host unmounts it (rslave), and only after logout with rprivate"
 truncate -s 8M "$T/disk"
-if mke2fs -q -F "$T/disk" 2>"$T/out" && device=$(losetup -f --show "$T/disk" 2>"$T/out"); then
+if systemd-detect-virt --quiet --container; then
+    skip "$claim" "no loop devices in a container"
+elif mke2fs -q -F "$T/disk" 2>"$T/out" && device=$(losetup -f --show "$T/disk" 2>"$T/out"); then
     wrong=''
     for user in alice bob; do
         mount "$device" /mnt/disk
@@ -124,6 +126,6 @@ if mke2fs -q -F "$T/disk" 2>"$T/out" && device=$(losetup -f --show "$T/disk" 2>"
     losetup -d "$device"
     is "$wrong" "" "$claim"
 else
-    skip "$claim" "no loop devices in a container"
+    fail "$claim" "$(cat "$T/out")"
 fi
 done_testing

@@ -16,6 +16,11 @@ go "$1"
 END
 chmod 755 /usr/local/bin/interruptible
 
+# How many of those whose numbers are in $T/pids are alive. One ps for all: each looks at every process there is.
+alive() {
+    ps -o pid= -p "$(paste -sd , "$T/pids")" | wc -l
+}
+
 # strangers TRACE: what sudo signalled that is not a process of its own, by strace's account of all forks
 strangers() {
     awk '
@@ -92,14 +97,14 @@ END
     bash "$T/strangers" "$T/pids" &
     parent=$!
     until_ok $((20 * SLOW)) test -s "$T/pids"
-    before=$(xargs -n 1 ps -o pid= -p <"$T/pids" | wc -l)
+    before=$(alive)
     for pty in use_pty '!use_pty'; do
         echo "Defaults !fqdn, $pty" >/etc/sudoers.d/matrix
         for try in 1 2 3 4 5; do
             traced collide /usr/local/bin/interruptible 50
         done
     done
-    after=$(xargs -n 1 ps -o pid= -p <"$T/pids" | wc -l)
+    after=$(alive)
     echo "$pid_max" >"$T/proc/sys/kernel/pid_max"
     is "$before $after" "250 250" "$claim"
     xargs kill "$parent" <"$T/pids"

@@ -195,7 +195,7 @@ $(B)/sanitize/sanitizers.so: tests/lib/sanitizers.c
 # not reached needs a reason in tests/coverage-reasons. COVERAGE_TESTS names some of the tests.
 COVERAGE_TESTS ?=
 COVERAGE_FLAGS := --coverage -fprofile-update=atomic -fprofile-abs-path
-COVERAGE_QUIET := -Wl,--wrap=vfprintf $(CURDIR)/$(B)/coverage/quiet.o
+COVERAGE_LINK  := -Wl,--wrap=vfprintf,--wrap=_exit $(CURDIR)/$(B)/coverage/counts.o
 
 .PHONY: coverage coverage-build coverage-report
 coverage: ## lines and branches that the tests reach; a line of the engine that they do not needs a reason
@@ -210,9 +210,9 @@ coverage: ## lines and branches that the tests reach; a line of the engine that 
 
 coverage-build: all
 	@mkdir -p $(B)/coverage
-	$(CC) -Wall -Wextra -O2 -fPIC -c -o $(B)/coverage/quiet.o tests/lib/coverage.c
-	$(MAKE) --silent B=$(B)/coverage EXTRA_CFLAGS='$(COVERAGE_FLAGS)' LDFLAGS='$(COVERAGE_QUIET)' INIT_CC='$(CC)' \
-		INIT_CFLAGS='$(COVERAGE_FLAGS) -DDUMP_AT_EXIT -Wl,--wrap=vfprintf,--wrap=_exit $(CURDIR)/tests/lib/coverage.c' \
+	$(CC) -Wall -Wextra -O2 -fPIC -c -o $(B)/coverage/counts.o tests/lib/coverage.c
+	$(MAKE) --silent B=$(B)/coverage EXTRA_CFLAGS='$(COVERAGE_FLAGS)' LDFLAGS='$(COVERAGE_LINK)' INIT_CC='$(CC)' \
+		INIT_CFLAGS='$(COVERAGE_FLAGS) $(COVERAGE_LINK)' \
 		all tests-tools
 	find $(B)/coverage -name '*.gcno' | sed 's/gcno$$/gcda/' | while read -r counts; do : >"$$counts"; chmod 666 "$$counts"; done
 

@@ -2,6 +2,7 @@
 # Every system call of a login fails once, and every moment is the last of the caller, the intermediate process and the
 # holder: the login is refused, or whole, and nothing is left. SOAK=1 tries every call with every error of its manual
 # page; without it every call fails in one way, and of the rest a part is tried.
+# May take 900 seconds.
 
 # shellcheck source=../lib/login.sh
 . "$(dirname "$0")/../lib/login.sh"
@@ -22,13 +23,15 @@ faults_are_clean() {
     fi
 }
 
-# most: in the short test one error a call
+# most: in the short test one error a call, and of allocations a part
+every=$(rounds 2 1)
 if [ -n "$SOAK" ]; then
     most=()
     part=()
 elif with_counts; then
     most=(--one-error)
     part=(--one-error)
+    every=1
 else
     most=(--one-error --every 2)
     part=(--one-error --every 7)
@@ -42,7 +45,7 @@ done
 if with_sanitizers; then
     skip "every allocation fails" "AddressSanitizer has its own malloc(3)"
 else
-    faults_are_clean "every allocation fails" --every "$(rounds 2 1)" memory
+    faults_are_clean "every allocation fails" --every "$every" memory
 fi
 faults_are_clean "every small limit of descriptors" descriptors
 faults_are_clean "every other resource limit is small" limits
@@ -50,7 +53,7 @@ faults_are_clean "the intermediate process is stopped" --role intermediate --eve
 faults_are_clean "the holder is stopped" --role holder --every "$(rounds 90 5)" stop
 
 faults_are_clean "a login that the account phase decides: every call fails" --account "${part[@]}" errors
-with_sanitizers || faults_are_clean "every allocation fails" --account --every "$(rounds 3 1)" memory
+with_sanitizers || faults_are_clean "every allocation fails" --account --every "$every" memory
 
 # A policy that goes by groups, in a file of its own. What the C library cannot read it passes over: no group may be lost by
 # that.

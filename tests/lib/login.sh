@@ -49,7 +49,7 @@ with_sanitizers() {
 }
 
 with_counts() {
-    [ -e "$BUILD/quiet.o" ]
+    [ -e "$BUILD/counts.o" ]
 }
 
 # rounds SHORT LONG: how often to repeat something random; LONG with SOAK=1

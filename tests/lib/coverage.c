@@ -1,13 +1,10 @@
 /* What a program that counts lines and branches needs beside libgcov; ld(1)'s --wrap sends the calls here. */
+#include <pthread.h>
 #include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-extern void *__libc_stack_end;
 
 void __gcov_dump(void); /* gcov.h, which clang does not have */
 int __real_vfprintf(FILE *stream, const char *format, va_list arguments);
@@ -25,15 +22,26 @@ int __wrap_vfprintf(FILE *stream, const char *format, va_list arguments)
 		       : __real_vfprintf(stream, format, arguments);
 }
 
+/* Whose memory this is: a process that was cloned to share it counts in it too, and leaves the writing to its owner. */
+static pid_t owner;
+
+static void take_over(void)
+{
+	owner = getpid();
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+	take_over();
+	pthread_atfork(NULL, NULL, take_over);
+}
+
 /* _exit(2) writes no counts: nsbox-init ends by it, and so do children of nsboxctl. They may have no descriptor left for the
- * files. Who has a stack of his own counts in his parent's memory, and leaves the writing to him.
+ * files.
  */
 void __wrap__exit(int status)
 {
-	const char here = 0;
-	ptrdiff_t depth = (ptrdiff_t)((uintptr_t)__libc_stack_end - (uintptr_t)&here);
-
-	if (depth > 0 && depth < 1 << 20) {
+	if (getpid() == owner) {
 		syscall(SYS_close_range, 0, ~0U, 0);
 		__gcov_dump();
 	}

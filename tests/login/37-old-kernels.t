@@ -67,6 +67,11 @@ mount -t proc proc /srv/proc
 policy 'Hostname = old'
 is "$(old sh -c 'ls -A /srv/proc; grep -c " - proc " /proc/self/mountinfo')" 1 \
     "without statmount(2): a procfs elsewhere is found and detached"
+mkdir '/srv/a place'
+mount -t proc proc '/srv/a place'
+is "$(old sh -c 'ls -A "/srv/a place"; grep -c " - proc " /proc/self/mountinfo')" 1 \
+    "without statmount(2): and one at a place whose name the table of mounts writes otherwise"
+umount '/srv/a place'
 
 mount -t tmpfs -o mode=755 early /sys/fs/bpf
 mkdir /sys/fs/bpf/deeper

@@ -71,18 +71,10 @@ static const char *item(const pam_handle_t *pamh, int type)
 	return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value ? value : "";
 }
 
-/* Values from outside, in quotes and cleaned, so that nobody can write a line of his own into the log. */
 static void describe(const pam_handle_t *pamh, const char *policy, char *buf, size_t size)
 {
-	char user[128], service[64], from[128], tty[64], name[64];
-
-	box_clean_text(item(pamh, PAM_USER), user, sizeof(user));
-	box_clean_text(item(pamh, PAM_SERVICE), service, sizeof(service));
-	box_clean_text(item(pamh, PAM_RHOST), from, sizeof(from));
-	box_clean_text(item(pamh, PAM_TTY), tty, sizeof(tty));
-	box_clean_text(policy, name, sizeof(name));
-	snprintf(buf, size, "policy=\"%s\" user=\"%s\" service=\"%s\" from=\"%s\" tty=\"%s\"", name, user,
-		service, from, tty);
+	box_describe(policy, item(pamh, PAM_USER), item(pamh, PAM_SERVICE), item(pamh, PAM_RHOST),
+		item(pamh, PAM_TTY), buf, size);
 }
 
 static void resolve(const pam_handle_t *pamh, const struct arguments *arguments, const char *id,
@@ -264,6 +256,7 @@ static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *ent
 static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution)
 {
 	const struct policy *policy = &resolution->policy;
+	char line[512], sentence[640], names[64];
 	const struct box_request request = {
 		.policy = policy,
 		.account = &resolution->account,
@@ -273,7 +266,6 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 		.tty = item(pamh, PAM_TTY),
 		.init = NSBOX_INIT,
 	};
-	char line[512], sentence[640], names[64];
 	struct box_entry entry;
 	struct box_failure failure;
 	struct box *box;
@@ -291,12 +283,6 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 		return refuse(pamh, flags, resolution, "opening failed",
 			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
 	}
-	pam_syslog(pamh, LOG_INFO,
-		"%s box=\"%s\" %s namespaces=\"%s\" hostname=\"%s\" lease=%u leases=%u%s%s%s",
-		entry.joined ? "joined" : "opened", entry.id, line,
-		namespaces_names(policy->namespaces, names, sizeof(names)), entry.hostname, entry.lease,
-		entry.leases, entry.changed ? " note=\"the policy has changed since this box was made\"" : "",
-		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
 	if (limits_not_enforced(policy, names, sizeof(names))[0])
 		pam_syslog(pamh, LOG_WARNING,
 			"not limited box=\"%s\" %s: nothing enforces %s here; it takes systemd", entry.id,

@@ -21,13 +21,15 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
-/* Two stacks, for the intermediate process and for the holder. paths.c's buffers are the largest thing on
- * them. */
-#define STACK_SIZE	  (128 * 1024)
-#define INTERMEDIATE_SIZE (16 * 1024)
+/* Two stacks, for the intermediate process and for the holder. The latter was seen to use 15 KiB, with all keys set: buffers
+ * for paths and for the table of mounts.
+ */
+#define STACK_SIZE	  (48 * 1024)
+#define INTERMEDIATE_SIZE (4 * 1024)
 
 #define MAX_KINDS	  8
 
@@ -40,6 +42,7 @@
  */
 struct box {
 	bool is_own;
+	bool is_ready;		 /* for a mount namespace: its root is the one that setns(2) leads to */
 	int namespaces;		 /* that were entered */
 	int way_back[MAX_KINDS]; /* descriptors of the process's own namespaces, in the table's order, or -1
 				  */
@@ -68,6 +71,22 @@ void box_clean_text(const char *text, char *buf, size_t size)
 	memset(buf + used, 0, size - used);
 }
 
+void box_describe(const char *policy, const char *user, const char *service, const char *from,
+	const char *tty, char *buf, size_t size)
+{
+	const char *const values[][2] = {
+		{"policy", policy}, {"user", user}, {"service", service}, {"from", from}, {"tty", tty}};
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values) && used < size; i++) {
+		char clean[128];
+
+		box_clean_text(values[i][1], clean, sizeof(clean));
+		used += (size_t)snprintf(
+			buf + used, size - used, "%s%s=\"%s\"", i > 0 ? " " : "", values[i][0], clean);
+	}
+}
+
 void box_new_id(char id[BOX_ID_SIZE])
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -82,21 +101,18 @@ void box_new_id(char id[BOX_ID_SIZE])
 
 /* --- the way back --- */
 
-static void box_free(struct box *box)
+static void close_descriptors(const struct box *box)
 {
-	if (box->is_own) {
-		for (size_t i = 0; i < n_namespace_kinds; i++)
-			if (box->way_back[i] >= 0)
-				close(box->way_back[i]);
-		if (box->directory >= 0)
-			close(box->directory);
-		if (box->self >= 0)
-			close(box->self);
-	}
-	munmap(box, sizeof(*box));
+	for (size_t i = 0; i < n_namespace_kinds; i++)
+		if (box->way_back[i] >= 0)
+			close(box->way_back[i]);
+	if (box->directory >= 0)
+		close(box->directory);
+	if (box->self >= 0)
+		close(box->self);
 }
 
-static struct box *box_allocate(void)
+static struct box *allocate_page(void)
 {
 	struct box *box =
 		mmap(NULL, sizeof(*box), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -107,10 +123,6 @@ static struct box *box_allocate(void)
 		munmap(box, sizeof(*box));
 		return NULL;
 	}
-	box->is_own = true;
-	box->directory = box->self = -1;
-	for (size_t i = 0; i < MAX_KINDS; i++)
-		box->way_back[i] = -1;
 	return box;
 }
 
@@ -129,7 +141,7 @@ static void save_namespaces_of(struct box *box, int namespaces, int self)
 	if (user < 0 || !is_first_user_namespace(user) || syscall(SYS_gettid) != getpid())
 		return;
 	for (size_t i = 0; i < n_namespace_kinds; i++) {
-		if (!(namespaces & namespace_kinds[i].flag))
+		if (!(namespaces & namespace_kinds[i].flag) || box->way_back[i] >= 0)
 			continue;
 		box->way_back[i] = raise_fd(sys_pidfd_namespace(self, namespace_kinds[i].pidfd));
 		if (box->way_back[i] < 0)
@@ -190,6 +202,19 @@ static int save_way_back(struct box *box, int namespaces, const char *directory,
 	return 0;
 }
 
+/* root may not go where its caller's user may. */
+static int restore_directory(const struct box *box)
+{
+	int result = box->directory < 0 || fchdir(box->directory) == 0 ? 0 : -errno;
+
+	if (result == -EACCES && getuid() != 0) {
+		setfsuid(getuid());
+		result = fchdir(box->directory) == 0 ? 0 : -errno;
+		setfsuid(geteuid());
+	}
+	return result;
+}
+
 static int go_back(struct box *box, struct box_failure *failure)
 {
 	int result = 0;
@@ -198,7 +223,7 @@ static int go_back(struct box *box, struct box_failure *failure)
 		if ((box->namespaces & namespace_kinds[i].flag) &&
 			setns(box->way_back[i], namespace_kinds[i].flag) < 0)
 			result = fail(failure, "leave", namespace_kinds[i].name, -errno);
-	if ((box->namespaces & CLONE_NEWNS) && box->directory >= 0 && fchdir(box->directory) < 0)
+	if ((box->namespaces & CLONE_NEWNS) && restore_directory(box) < 0)
 		result = fail(failure, "leave", "the working directory", -errno);
 	box->namespaces = 0;
 	return result;
@@ -230,48 +255,46 @@ static int change_directory(const char *path)
 
 /* A folder, and the mount by which it is seen: the same folder may lie at many places. */
 struct place {
-	dev_t device;
-	ino_t inode;
-	uint64_t mount; /* 0 before Linux 5.8 */
+	uint32_t major, minor;
+	uint64_t inode;
+	uint64_t mount; /* Linux 5.8 */
 };
 
 static int place_of(int dir, const char *path, struct place *place)
 {
-	struct stat st;
+	struct statx status;
 
-	memset(place, 0, sizeof(*place));
-	if (fstatat(dir, path, &st, AT_EMPTY_PATH) < 0)
+	if (statx(dir, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &status) < 0)
 		return -errno;
-	place->device = st.st_dev;
-	place->inode = st.st_ino;
-#ifdef STATX_MNT_ID
-	struct statx more;
-
-	if (statx(dir, path, AT_EMPTY_PATH, STATX_MNT_ID, &more) == 0 && (more.stx_mask & STATX_MNT_ID))
-		place->mount = more.stx_mnt_id;
-#endif
+	*place = (struct place){
+		.major = status.stx_dev_major,
+		.minor = status.stx_dev_minor,
+		.inode = status.stx_ino,
+		.mount = status.stx_mnt_id,
+	};
 	return 0;
 }
 
-static int restore_directory(const struct box *box)
-{
-	return box->directory >= 0 && fchdir(box->directory) < 0 ? -errno : 0;
-}
-
 /* setns(2) puts the process at the root of a mount namespace, which is not where a caller in a chroot was, who would be
- * out of it after the session. So it is tried with the caller's own namespace first.
+ * out of it after the session. So it is tried with the caller's own namespace first, which moves the working directory to
+ * its root (restore_directory() undoes that). In a thread, the file-system context
+ * is split off before; otherwise setns(2) would fail, or move root and directory of every thread.
  */
-static int check_root(const struct box *box, int root, struct box_failure *failure)
+static int check_root(const struct box *box, struct box_failure *failure)
 {
-	struct place before, after;
-	int result = place_of(root, "", &before);
+	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct place before = {0}, after = {0};
+	int result;
 
+	if (root < 0 || unshare(CLONE_FS) < 0)
+		return fail(failure, "enter", "/", -errno);
+	result = place_of(root, "", &before);
 	if (result == 0 && setns(way_back_of(box, CLONE_NEWNS), CLONE_NEWNS) < 0)
 		return fail(failure, "enter", "/", -errno);
 	if (result == 0)
 		result = place_of(AT_FDCWD, "/", &after);
-	if (result == 0 && before.device == after.device && before.inode == after.inode &&
-		before.mount == after.mount)
+	if (result == 0 && before.major == after.major && before.minor == after.minor &&
+		before.inode == after.inode && before.mount == after.mount)
 		return 0;
 	fail(failure, "root", "the caller runs in a chroot", result < 0 ? result : -EXDEV);
 	if (fchdir(root) < 0 || chroot(".") < 0 || restore_directory(box) < 0)
@@ -279,29 +302,16 @@ static int check_root(const struct box *box, int root, struct box_failure *failu
 	return -EXDEV;
 }
 
-/* One setns(2) for all namespaces: the kernel does all of it or nothing. In a thread, the file-system context
- * is split off first; otherwise the call would fail, or move root and directory of every thread.
- */
+/* One setns(2) for all namespaces: the kernel does all of it or nothing. */
 static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
 {
-	bool with_mounts = (namespaces & CLONE_NEWNS) != 0;
-	cleanup_fd int root = with_mounts ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct box_failure ignored;
-	int result = 0;
+	int result;
 
-	if (with_mounts && (root < 0 || unshare(CLONE_FS) < 0))
-		return fail(failure, "enter", "/", -errno);
-	if (with_mounts)
-		result = check_root(box, root, failure);
-	if (result < 0)
-		return result;
-	if (setns(box->self, namespaces) < 0) {
-		fail(failure, "enter", "", -errno);
-		restore_directory(box);
-		return -failure->error;
-	}
+	if (setns(box->self, namespaces) < 0)
+		return fail(failure, "enter", "", -errno);
 	box->namespaces = namespaces;
-	if (!with_mounts || strcmp(directory, "/") == 0)
+	if (!(namespaces & CLONE_NEWNS) || strcmp(directory, "/") == 0)
 		return 0;
 	result = change_directory(directory);
 	if (result < 0) {
@@ -311,32 +321,35 @@ static int enter(struct box *box, int namespaces, const char *directory, struct 
 	return result;
 }
 
-static void give_lease_back(const struct box *box)
+static void give_lease_back(int self, uint32_t lease)
 {
 	siginfo_t info;
 
-	if (box->lease == 0)
-		return;
 	memset(&info, 0, sizeof(info));
 	info.si_signo = LEASE_SIGNAL_LEAVE;
 	info.si_code = SI_QUEUE;
-	info.si_value.sival_int = (int)box->lease;
+	info.si_value.sival_int = (int)lease;
 	/* If it cannot be sent, the lease ends with this process. */
-	sys_pidfd_send_signal(box->self, LEASE_SIGNAL_LEAVE, &info);
+	sys_pidfd_send_signal(self, LEASE_SIGNAL_LEAVE, &info);
 }
 
 /* --- making a box --- */
 
-/* The making of a holder. It is over, for the caller, when the intermediate process has been waited for. */
+/* The making of a holder. It is over when the intermediate process has ended: nsbox-init was executed then, or its holder has
+ * ended without.
+ */
 struct birth {
 	struct inside inside;
-	char *stacks;	  /* the holder's, and above it the intermediate process's */
-	bool is_blocking; /* signals are blocked, and their mask stands below */
-	pid_t intermediate;
-	volatile pid_t holder; /* written by the kernel when the intermediate process clones it */
-	sigset_t signals;      /* the caller's mask before */
-	int dumpable; /* the caller's, which a change of the holder's credentials takes from their common
+	bool is_hanging; /* a system call of the holder's may still write to this memory, so it cannot be freed */
+	volatile bool has_left; /* the holder has left this memory: it ended, or was executed */
+	pid_t intermediate;	/* 0: none, or waited for */
+	int holder; /* its pidfd, which the kernel puts among the caller's descriptors when the intermediate process
+			    clones it; -1: not cloned */
+	sigset_t signals; /* the caller's mask before */
+	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common
 			     memory */
+	/* The holder's, and above it the intermediate process's. */
+	char stacks[STACK_SIZE + INTERMEDIATE_SIZE] __attribute__((aligned(16)));
 };
 
 static int holder_main(void *data)
@@ -345,16 +358,15 @@ static int holder_main(void *data)
 	_exit(1);
 }
 
-/* The child of the caller and parent of the holder. It ends when the holder has become nsbox-init, which then
- * belongs to the host's init: the caller's wait(2) will never see it. Until then the caller's death is passed
- * on.
+/* The child of the caller and parent of the holder. It ends when the holder has become nsbox-init, which then belongs to the
+ * host's init: the caller's wait(2) will never see it. Until then the caller's death is passed on.
  */
 static int intermediate_main(void *data)
 {
 	struct birth *birth = data;
 	struct inside *inside = &birth->inside;
 	/* A network namespace that is there already is joined by the holder itself. */
-	const int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD |
+	const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD |
 			  (inside->policy->namespaces & ~(inside->policy->netns_path ? CLONE_NEWNET : 0));
 	pid_t parent;
 
@@ -366,158 +378,85 @@ static int intermediate_main(void *data)
 	if (clone(holder_main, birth->stacks + STACK_SIZE, flags, inside, &birth->holder) < 0) {
 		inside->failure.step = "clone";
 		inside->failure.error = errno;
+		birth->holder = -1;
+	} else {
+		birth->has_left = true;
 	}
 	_exit(0);
 }
 
-/* Kills the process that is registered as the box, asked twice so that it cannot be another of the same number. */
-static void kill_registered(int64_t box_key)
-{
-	cleanup_fd int dir = live_open();
-	int pid = dir < 0 ? -1 : live_find(dir, box_key);
-	cleanup_fd int holder = pid > 0 ? sys_pidfd_open(pid) : -1;
-
-	if (holder >= 0 && live_find(dir, box_key) == pid)
-		sys_pidfd_send_signal(holder, SIGKILL, NULL);
-}
-
-/* Kills the intermediate process, and the holder before it, which might not have asked to die with its parent yet. While
- * the parent lives nobody else waits for the holder, so that its number is its own.
+/* Ends a birth that went wrong or takes too long. Who is killed in the middle of clone(2) may leave the number of a
+ * descriptor that was never there, so the kernel is asked whether it is a pidfd. A holder that hangs in a system call
+ * which cannot be interrupted is given a moment.
  */
-static void kill_parents(struct birth *birth)
+static void abort_birth(struct birth *birth)
 {
-	cleanup_fd int holder = birth->holder > 0 ? sys_pidfd_open(birth->holder) : -1;
-	siginfo_t ended = {.si_pid = 0};
+	struct pollfd ended = {.events = POLLIN};
 
-	waitid(P_PID, (id_t)birth->intermediate, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL);
-	if (holder >= 0 && ended.si_pid == 0)
-		sys_pidfd_send_signal(holder, SIGKILL, NULL);
 	kill(birth->intermediate, SIGKILL);
 	waitpid(birth->intermediate, NULL, __WALL);
-	birth->intermediate = -1;
+	birth->intermediate = 0;
+	if (birth->holder < 0 || sys_pidfd_send_signal(birth->holder, SIGKILL, NULL) == -EBADF)
+		return;
+	ended.fd = birth->holder;
+	birth->is_hanging = poll(&ended, 1, 1000) != 1;
+	close(birth->holder);
+	birth->holder = -1;
 }
 
-/* Sees to it that a holder which failed or did not answer in time has ended; its parent is dead already. One that had
- * become nsbox-init is killed when it is registered. Its end of the connection
- * closes after it left the caller's memory: because it died, or because it became nsbox-init and has answered, which is
- * why it is looked for once more. Returns false if it hangs in a system call that cannot be interrupted, so that it may
- * still come back to the caller's memory.
+/* Returns a pidfd of the intermediate process. Signals are blocked, in the caller too, until end_birth(): a handler of the
+ * caller's would run in the holder, on the caller's memory. The holder has a copy of the caller's descriptors; the
+ * intermediate process shares them, so that the holder's pidfd is in the caller's hands.
  */
-static bool end_holder(int connection, int64_t box_key)
+static int begin_birth(struct birth *birth)
 {
-	struct pollfd closed = {.fd = connection, .events = POLLRDHUP};
-	int result = 0;
-
-	for (int i = 0; i < 50 && result == 0; i++) {
-		kill_registered(box_key);
-		result = poll(&closed, 1, 20);
-	}
-	kill_registered(box_key);
-	return result == 1;
-}
-
-/* Makes the holder, and waits for its reply as nsbox-init. inside->failure tells what went wrong before that.
- * Signals are blocked, in the caller too, until end_birth(): a handler of the caller's would run in the
- * holder, on the caller's memory. holders_end is closed in any case.
- */
-static int give_birth(struct birth *birth, int connection, int holders_end, struct lease_reply *reply,
-	struct box *box, const char *directory)
-{
-	struct box_failure ignored;
 	sigset_t all;
-	int result;
+	int intermediate = -1;
 
-	birth->stacks = mmap(NULL, STACK_SIZE + INTERMEDIATE_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-	if (birth->stacks == MAP_FAILED) {
-		birth->stacks = NULL;
-		close(holders_end);
-		return fail(&birth->inside.failure, "clone", "", -errno);
-	}
 	birth->inside.parent = getpid();
 	birth->dumpable = prctl(PR_GET_DUMPABLE);
-	birth->inside.connection = holders_end;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &birth->signals);
-	birth->is_blocking = true;
 	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
-	birth->intermediate =
-		clone(intermediate_main, birth->stacks + STACK_SIZE + INTERMEDIATE_SIZE, CLONE_VM, birth);
-	result = birth->intermediate < 0 ? fail(&birth->inside.failure, "clone", "", -errno) : 0;
-	close(holders_end); /* so that the holder's end is the last, and its closing can be seen */
-	if (result < 0)
-		return result;
-	/* While the kernel makes the namespaces. What fails now fails again when it is needed, and is told of then. */
-	save_way_back(box, birth->inside.policy->namespaces, directory, &ignored);
-	result = live_receive(connection, reply, &box->self);
-	if (result < 0) {
-		kill_parents(birth);
-		if (!end_holder(connection, birth->inside.box_key))
-			birth->stacks = NULL;
-	}
-	return result;
+	birth->intermediate = clone(intermediate_main, birth->stacks + STACK_SIZE + INTERMEDIATE_SIZE,
+		CLONE_VM | CLONE_FILES | CLONE_PIDFD, birth, &intermediate);
+	return birth->intermediate < 0 ? -errno : intermediate;
 }
 
-/* The intermediate process ends while nsbox-init starts; waiting for it is left to the end of the opening,
- * when it has nothing left to do. Should somebody have stopped it, it ends all the same.
- */
-static void end_birth(struct birth *birth)
+/* Makes the holder, and waits until it has been executed as nsbox-init, of which *self becomes a pidfd. */
+static int give_birth(struct birth *birth, int *self)
 {
-	if (birth->intermediate > 0) {
-		kill(birth->intermediate, SIGKILL);
-		waitpid(birth->intermediate, NULL, __WALL);
-	}
-	birth->intermediate = 0;
-	if (birth->is_blocking) {
-		sigprocmask(SIG_SETMASK, &birth->signals, NULL);
-		if (birth->dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1)
-			prctl(PR_SET_DUMPABLE, 1);
-	}
-	birth->is_blocking = false;
-	if (birth->stacks)
-		munmap(birth->stacks, STACK_SIZE + INTERMEDIATE_SIZE);
-	birth->stacks = NULL;
-}
-
-/* The host's hosts file and a line for the box's name, so that sudo and others can resolve it. *text is the
- * caller's to free; NULL if the box needs none.
- */
-static int make_hosts(const struct policy *policy, char **text, size_t *size)
-{
-	cleanup_fd int fd = -1;
-	FILE *stream;
-	char buf[4096], path[PATH_MAX];
-	ssize_t part;
+	struct box_failure *failure = &birth->inside.failure;
+	cleanup_fd int intermediate = -1;
 	int result;
 
-	*text = NULL;
-	*size = 0;
-	if (!(policy->namespaces & CLONE_NEWNS) || !(policy->namespaces & CLONE_NEWUTS) ||
-		!policy->hostname[0])
-		return 0;
-	if (network_etc(policy->netns_path, path, sizeof(path) - sizeof("/hosts"))) {
-		strcat(path, "/hosts");
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	birth->holder = -1;
+	intermediate = begin_birth(birth);
+	if (intermediate < 0)
+		return fail(failure, "clone", "", intermediate);
+	result = live_wait(intermediate);
+	if (result == 0 && birth->has_left && birth->inside.is_executed) {
+		*self = fcntl(birth->holder, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (*self >= 0) {
+			close(birth->holder);
+			return 0;
+		}
+		fail(failure, "clone", "RLIMIT_NOFILE", -errno);
 	}
-	if (fd < 0)
-		fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	stream = open_memstream(text, size);
-	if (!stream)
-		return -errno;
-	fprintf(stream, "127.0.1.1\t%s\n", policy->hostname);
-	while ((part = read(fd, buf, sizeof(buf))) > 0)
-		fwrite(buf, 1, (size_t)part, stream);
-	result = part < 0 ? -errno : 0;
-	/* Where memory is short fclose(3) may succeed, and leave no text. */
-	if ((fclose(stream) != 0 || !*text) && result == 0)
-		result = -ENOMEM;
-	if (result < 0) {
-		free(*text);
-		*text = NULL;
-	}
-	return result;
+	abort_birth(birth);
+	if (failure->step)
+		return -failure->error;
+	return fail(failure, "ready", birth->inside.request->init, result < 0 ? result : -ECONNRESET);
+}
+
+static void end_birth(struct birth *birth)
+{
+	if (birth->intermediate > 0)
+		waitpid(birth->intermediate, NULL, __WALL);
+	birth->intermediate = 0;
+	sigprocmask(SIG_SETMASK, &birth->signals, NULL);
+	if (birth->dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1)
+		prctl(PR_SET_DUMPABLE, 1);
 }
 
 static void fill_record(const struct box_request *request, int64_t scope_key, struct box_record *record)
@@ -543,121 +482,234 @@ static void fill_record(const struct box_request *request, int64_t scope_key, st
 	record->linger = policy->linger;
 }
 
+static void fill_lease(const struct box_request *request, struct lease_request *lease)
+{
+	const struct policy *policy = request->policy;
+	char login[512], namespaces[64];
+
+	box_describe(policy->name, request->account->name, request->service, request->from, request->tty,
+		login, sizeof(login));
+	lease->operation = LEASE_JOIN;
+	lease->digest = policy->digest;
+	snprintf(lease->who, sizeof(lease->who), "%s namespaces=\"%s\"%s%s", login,
+		namespaces_names(policy->namespaces, namespaces, sizeof(namespaces)),
+		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
+}
+
 /* The caller's half of one opening, on its way. */
 struct opening {
 	const struct box_request *request;
-	struct box *box;
+	struct box box;
+	struct box *page; /* where the box will be kept */
 	char directory[PATH_MAX];
 	int64_t scope_key;
-	int lease_holder; /* pidfd of the caller */
+	int lease_holder;	  /* pidfd of the caller */
+	struct box_record record; /* of the box that it makes */
 	struct lease_request lease;
-	struct lease_reply reply;
+	struct lease_reply reply; /* of the box that it is in */
 	struct birth birth;
 };
 
-static int prepare(struct opening *opening, char **hosts, struct box_failure *failure)
+static int read_directory(struct opening *opening, struct box_failure *failure)
+{
+	char *path = opening->directory;
+
+	if (path[0] == '\0' && syscall(SYS_getcwd, path, sizeof(opening->directory)) < 0)
+		return fail(failure, "directory", "", -errno);
+	return path[0] == '/' ? 0 : fail(failure, "directory", "", -ENOENT);
+}
+
+/* All that can be done while nsbox-init starts, or answers; once more for a box that has more namespaces than the policy of
+ * today, it does the rest.
+ */
+static int get_ready(struct opening *opening, int namespaces, struct box_failure *failure)
+{
+	struct box *box = &opening->box;
+	bool with_mounts = (namespaces & CLONE_NEWNS) && !box->is_ready;
+	int result = with_mounts ? read_directory(opening, failure) : 0;
+
+	if (result < 0)
+		return result;
+	if (!opening->page)
+		opening->page = allocate_page();
+	if (!opening->page)
+		return fail(failure, "save", "memory", -ENOMEM);
+	save_namespaces_of(box, namespaces, opening->lease_holder);
+	result = save_way_back(box, namespaces, opening->directory, failure);
+	if (result == 0 && with_mounts) {
+		result = check_root(box, failure);
+		box->is_ready = result == 0;
+	}
+	return result;
+}
+
+static int prepare(struct opening *opening, struct box_failure *failure)
 {
 	const struct box_request *request = opening->request;
+	const struct policy *policy = request->policy;
+	const int named = CLONE_NEWNS | CLONE_NEWUTS;
 	struct inside *inside = &opening->birth.inside;
-	int result;
+	int result = 0;
 
-	/* nsbox-init, which will get no more than that, has to detach the old mounts. */
-	if ((request->policy->namespaces & CLONE_NEWNS) &&
-		prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0)
-		return fail(failure, "bounding-set", "CAP_SYS_ADMIN", -EPERM);
-	result = make_hosts(request->policy, hosts, &inside->hosts_size);
+	if (policy->namespaces & CLONE_NEWNS) {
+		/* nsbox-init, which will get no more than that, has to detach the old mounts. */
+		if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0)
+			return fail(failure, "bounding-set", "CAP_SYS_ADMIN", -EPERM);
+		result = read_directory(opening, failure);
+	}
 	if (result < 0)
-		return fail(failure, "hosts", "/etc/hosts", result);
+		return result;
 	inside->request = request;
-	inside->policy = request->policy;
+	inside->policy = policy;
+	inside->lease = opening->lease_holder;
 	inside->box_key = live_box_key(request->id);
 	inside->scope_key = opening->scope_key;
 	inside->directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory;
 	inside->real_uid = getuid();
-	inside->hosts = *hosts;
-	inside->pid_max = limits_pid_max(request->policy);
-	result = paths_plan_make(request->policy, request->account, *hosts != NULL, &inside->plan);
+	inside->has_hosts = (policy->namespaces & named) == named && policy->hostname[0];
+	inside->pid_max = limits_pid_max(policy);
+	result = paths_plan_make(policy, request->account, inside->has_hosts, &inside->plan);
 	if (result == 0)
 		result = paths_make_user_tmp(&inside->plan);
 	return result < 0 ? fail(failure, "paths", USER_TMP_DIRECTORY, result) : 0;
 }
 
+/* What nsbox-init has to know, in a pipe, which holds a page at least (pipe(7)) and gives it back when it has been read. */
+static int leave_record(struct opening *opening, int ends[2])
+{
+	const struct iovec parts[] = {
+		{.iov_base = &opening->record, .iov_len = sizeof(opening->record)},
+		{.iov_base = &opening->lease, .iov_len = sizeof(opening->lease)},
+	};
+	const size_t size = sizeof(opening->record) + sizeof(opening->lease);
+
+	_Static_assert(sizeof(struct box_record) + sizeof(struct lease_request) <= 4096, "fits into a page");
+	fill_record(opening->request, opening->scope_key, &opening->record);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	return writev(ends[1], parts, 2) == (ssize_t)size ? 0 : -EIO;
+}
+
+/* Makes the holder, gets ready meanwhile, and waits until it is ready as nsbox-init: that closes the end of the pipe that it
+ * was given, and so does its death.
+ */
+static int make_box(struct opening *opening, int ends[2], struct box_failure *failure)
+{
+	struct birth *birth = &opening->birth;
+	int result, unread = 0;
+
+	birth->inside.record = ends[0];
+	result = give_birth(birth, &opening->box.self);
+	end_birth(birth);
+	close(ends[0]);
+	ends[0] = -1;
+	if (result < 0) {
+		*failure = birth->inside.failure;
+		return result;
+	}
+	/* While nsbox-init starts. */
+	result = get_ready(opening, opening->request->policy->namespaces, failure);
+	if (result < 0)
+		return result;
+	result = live_wait(ends[1]);
+	/* Who ends is seen to have closed it before he is seen to have ended, and leaves unread what was left for him. */
+	if (result == 0 && (ioctl(ends[1], FIONREAD, &unread) < 0 || unread != 0))
+		result = -ECONNRESET;
+	return result < 0 ? fail(failure, "ready", opening->request->init, result) : 0;
+}
+
 static int create(struct opening *opening, struct box_failure *failure)
 {
-	struct inside *inside = &opening->birth.inside;
+	struct birth *birth = &opening->birth;
+	struct box *box = &opening->box;
 	int ends[2] = {-1, -1};
-	char *hosts = NULL;
 	int result;
 
-	memset(&opening->birth, 0, sizeof(opening->birth));
-	result = prepare(opening, &hosts, failure);
-	if (result == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		result = fail(failure, "clone", "", -errno);
+	memset(birth, 0, offsetof(struct birth, stacks)); /* an earlier try may have failed */
+	result = prepare(opening, failure);
 	if (result == 0) {
-		/* Sent before there is anybody to receive it: nsbox-init finds its first request waiting. */
-		result = live_send(ends[0], &opening->lease, opening->lease_holder);
-		if (result == 0)
-			result = give_birth(&opening->birth, ends[0], ends[1], &opening->reply, opening->box,
-				opening->directory);
-		else
-			close(ends[1]);
-		if (result < 0)
-			end_birth(&opening->birth);
-		close(ends[0]);
-		if (result < 0 && inside->failure.step) {
-			*failure = inside->failure;
-			result = -inside->failure.error;
-		} else if (result < 0) {
-			fail(failure, "ready", opening->request->init, result);
-		}
+		result = leave_record(opening, ends);
+		result = result < 0 ? fail(failure, "clone", "", result) : make_box(opening, ends, failure);
 	}
-	free(hosts);
-	paths_plan_free(&inside->plan);
+	if (result < 0 && box->self >= 0) {
+		sys_pidfd_send_signal(box->self, SIGKILL, NULL);
+		close(box->self);
+		box->self = -1;
+	}
+	if (result == 0) {
+		box->lease = INIT_FD_LEASE;
+		opening->reply.head = (struct lease_reply_head){.lease = INIT_FD_LEASE, .leases = 1};
+		opening->reply.record = opening->record;
+	}
+	for (int i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+	paths_plan_free(&birth->inside.plan);
 	return result;
 }
 
 /* Whether the box that was found serves the scope that was asked for, and not another with the same key. */
 static bool is_same_scope(const struct opening *opening)
 {
-	const struct box_record *wanted = &opening->lease.record, *found = &opening->reply.record;
+	const struct box_request *request = opening->request;
+	const struct box_record *found = &opening->reply.record;
+	char wanted[sizeof(found->user)];
 
-	return wanted->scope == found->scope &&
-	       (wanted->scope == SCOPE_USER ? strcmp(wanted->user, found->user) == 0
-					    : strcmp(wanted->policy, found->policy) == 0);
+	if (found->scope != (uint32_t)request->policy->scope)
+		return false;
+	if (found->scope == SCOPE_USER) {
+		box_clean_text(request->account->name, wanted, sizeof(found->user));
+		return strcmp(wanted, found->user) == 0;
+	}
+	box_clean_text(request->policy->name, wanted, sizeof(found->policy));
+	return strcmp(wanted, found->policy) == 0;
+}
+
+/* What follows when the box has answered, or has not. */
+static int take_answer(struct opening *opening, int result, struct box_failure *failure)
+{
+	const struct lease_reply_head *head = &opening->reply.head;
+
+	if (result == -ETIMEDOUT)
+		return fail(failure, "join", opening->request->account->name, result);
+	if (result == 0 && head->error == EMFILE)
+		return fail(failure, "join", opening->reply.record.id, -EMFILE);
+	if (result < 0 || head->error != 0)
+		return -ENOENT;
+	opening->box.lease = head->lease;
+	return is_same_scope(opening) ? 0 : fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
 }
 
 /* Joins the box that serves the scope. -ENOENT: there is none, or it is ending, so that one has to be made.
  */
 static int join(struct opening *opening, struct box_failure *failure)
 {
+	struct box *box = &opening->box;
 	cleanup_fd int dir = live_open();
-	cleanup_fd int connection = -1;
-	int pid, result;
+	cleanup_fd int connection = -1, self = -1;
+	struct box_failure unready;
+	int pid, result, ready;
 
 	if (dir < 0)
 		return fail(failure, "registry", LIVE_DIRECTORY, dir);
 	pid = live_find(dir, opening->scope_key);
 	if (pid < 0)
-		return fail(failure, "join", opening->lease.record.user, pid);
-	connection = live_connect(pid);
-	/* As many wait as may, for a box that does not answer; to look again would be to wait again. */
-	if (connection == -EAGAIN)
-		return fail(failure, "join", opening->lease.record.user, -ETIMEDOUT);
-	if (connection < 0)
-		return -ENOENT;
-	if (live_send(connection, &opening->lease, opening->lease_holder) < 0)
-		return -ENOENT;
-	result = live_receive(connection, &opening->reply, &opening->box->self);
-	if (result == -ETIMEDOUT || opening->reply.head.error == EMFILE)
-		return fail(failure, "join", opening->reply.record.id, result < 0 ? result : -EMFILE);
-	if (result < 0 || opening->reply.head.error != 0 || opening->box->self < 0)
-		return -ENOENT;
-	if (!is_same_scope(opening)) {
-		opening->box->lease = opening->reply.head.lease;
-		give_lease_back(opening->box);
-		return fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
+		return fail(failure, "join", opening->request->account->name, pid);
+	result = live_ask(pid, &opening->lease, opening->lease_holder, &connection, &self);
+	if (result < 0)
+		return take_answer(opening, result, failure);
+	/* While nsbox-init answers. */
+	ready = get_ready(opening, opening->request->policy->namespaces, &unready);
+	result = take_answer(opening, live_receive(connection, &opening->reply), failure);
+	if (result == 0 && ready < 0) {
+		*failure = unready;
+		result = ready;
 	}
-	return 0;
+	if (result == 0)
+		box->self = take_fd(&self);
+	else if (box->lease != 0)
+		give_lease_back(self, box->lease);
+	return result;
 }
 
 /* Joins the scope's box, or makes one; whoever loses the race to make it joins the winner's. */
@@ -674,7 +726,7 @@ static int acquire(struct opening *opening, struct box_entry *entry, struct box_
 		/* A box outside of this process's PID namespace cannot be entered: a login inside a box gets
 		 * a box within. */
 		if (result == -EXDEV) {
-			opening->scope_key = opening->lease.record.scope_key = -1;
+			opening->scope_key = -1;
 			return create(opening, failure);
 		}
 		if (result != -ENOENT)
@@ -693,7 +745,7 @@ static int stat_namespace(int fd, const char *path, struct stat *st)
 }
 
 /* The byte of the scope that the policy shares, or -1 for a box of the login's own. */
-static int64_t scope_key(const struct opening *opening)
+static int64_t scope_key(struct opening *opening)
 {
 	const struct box_request *request = opening->request;
 	const struct policy *policy = request->policy;
@@ -704,7 +756,8 @@ static int64_t scope_key(const struct opening *opening)
 	if (policy->scope == SCOPE_LOGIN)
 		return -1;
 	pid_namespace = sys_pidfd_namespace(opening->lease_holder, NSBOX_PIDFD_PID_NAMESPACE);
-	if (stat_namespace(way_back_of(opening->box, CLONE_NEWNS), "/proc/thread-self/ns/mnt", &mount) < 0 ||
+	save_namespaces_of(&opening->box, policy->namespaces & CLONE_NEWNS, opening->lease_holder);
+	if (stat_namespace(way_back_of(&opening->box, CLONE_NEWNS), "/proc/thread-self/ns/mnt", &mount) < 0 ||
 		stat_namespace(pid_namespace, "/proc/thread-self/ns/pid", &pid) < 0)
 		return -1;
 	place = (struct live_place){
@@ -718,31 +771,21 @@ static int64_t scope_key(const struct opening *opening)
 
 static int open_into(struct opening *opening, struct box_entry *entry, struct box_failure *failure)
 {
-	const struct policy *policy = opening->request->policy;
-	long length = syscall(SYS_getcwd, opening->directory, sizeof(opening->directory));
+	struct box *box = &opening->box;
 	int result, namespaces;
 
-	if ((policy->namespaces & CLONE_NEWNS) && (length < 0 || opening->directory[0] != '/'))
-		return fail(failure, "directory", "", length < 0 ? -errno : -ENOENT);
-	opening->lease_holder = sys_pidfd_open(getpid());
-	if (opening->lease_holder < 0)
-		return fail(failure, "save", "pidfd_open", opening->lease_holder);
-	save_namespaces_of(opening->box, policy->namespaces, opening->lease_holder);
 	opening->scope_key = scope_key(opening);
-	fill_record(opening->request, opening->scope_key, &opening->lease.record);
+	fill_lease(opening->request, &opening->lease);
 	result = acquire(opening, entry, failure);
-	close(opening->lease_holder);
 	if (result < 0)
 		return result;
-
 	/* A box that was there before may have been made under other settings. */
 	namespaces = (int)opening->reply.record.namespaces;
-	opening->box->lease = opening->reply.head.lease;
-	result = save_way_back(opening->box, namespaces, opening->directory, failure);
+	result = get_ready(opening, namespaces, failure);
 	if (result == 0)
-		result = enter(opening->box, namespaces, opening->directory, failure);
+		result = enter(box, namespaces, opening->directory, failure);
 	if (result < 0)
-		give_lease_back(opening->box);
+		give_lease_back(box->self, box->lease);
 	return result;
 }
 
@@ -780,37 +823,63 @@ static int check_confinement(const struct policy *policy, struct box_failure *fa
 	return 0;
 }
 
+static struct opening *new_opening(const struct box_request *request)
+{
+	struct opening *opening = malloc(sizeof(*opening));
+
+	if (!opening)
+		return NULL;
+	/* Not calloc(3): what is not used of the stacks costs nothing. */
+	memset(opening, 0, offsetof(struct opening, birth.stacks));
+	opening->request = request;
+	opening->box.is_own = true;
+	opening->box.directory = opening->box.self = -1;
+	for (size_t i = 0; i < MAX_KINDS; i++)
+		opening->box.way_back[i] = -1;
+	return opening;
+}
+
+static void free_opening(struct opening *opening)
+{
+	if (opening->lease_holder >= 0)
+		close(opening->lease_holder);
+	if (!opening->birth.is_hanging)
+		free(opening);
+}
+
 int box_open(const struct box_request *request, struct box **box, struct box_entry *entry,
 	struct box_failure *failure)
 {
-	struct opening *opening = calloc(1, sizeof(*opening));
-	int result = 0;
+	struct opening *opening = new_opening(request);
+	int result;
 
+	*box = NULL;
 	memset(entry, 0, sizeof(*entry));
 	memset(failure, 0, sizeof(*failure));
-	*box = opening ? box_allocate() : NULL;
-	if (!*box) {
-		free(opening);
+	if (!opening)
 		return fail(failure, "save", "memory", -ENOMEM);
-	}
-	opening->request = request;
-	opening->box = *box;
-	opening->lease.operation = LEASE_JOIN;
+	opening->lease_holder = sys_pidfd_open(getpid());
 	result = check_confinement(request->policy, failure);
+	if (result == 0 && opening->lease_holder < 0)
+		result = fail(failure, "save", "pidfd_open", opening->lease_holder);
 	if (result == 0)
 		result = open_into(opening, entry, failure);
-	end_birth(&opening->birth);
-	if (result < 0) {
-		box_free(*box);
-		*box = NULL;
-	} else {
+	if (result == 0) {
 		memcpy(entry->id, opening->reply.record.id, sizeof(entry->id));
 		memcpy(entry->hostname, opening->reply.record.hostname, sizeof(entry->hostname));
 		entry->lease = opening->reply.head.lease;
 		entry->leases = opening->reply.head.leases;
 		entry->changed = opening->reply.record.digest != request->policy->digest;
+		*box = opening->page;
+		**box = opening->box;
+	} else {
+		if (opening->box.is_ready)
+			restore_directory(&opening->box);
+		close_descriptors(&opening->box);
+		if (opening->page)
+			munmap(opening->page, sizeof(*opening->page));
 	}
-	free(opening);
+	free_opening(opening);
 	return result;
 }
 
@@ -821,9 +890,10 @@ int box_close(struct box *box, struct box_failure *failure)
 	memset(failure, 0, sizeof(*failure));
 	if (box->is_own) {
 		result = go_back(box, failure);
-		give_lease_back(box);
+		give_lease_back(box->self, box->lease);
+		close_descriptors(box);
 	}
-	box_free(box);
+	munmap(box, sizeof(*box));
 	return result;
 }
 

@@ -76,4 +76,8 @@ const char *box_failure_sentence(
  */
 void box_clean_text(const char *text, char *buf, size_t size);
 
+/* Writes what lines of the log say of a login into buf: policy="" user="" service="" from="" tty="", each cleaned. */
+void box_describe(const char *policy, const char *user, const char *service, const char *from,
+	const char *tty, char *buf, size_t size);
+
 #endif

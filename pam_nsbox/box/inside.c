@@ -60,18 +60,23 @@ static int run_lifeline(struct inside *inside)
 	return 0;
 }
 
-/* Only the connection is kept. It also takes the numbers of those to come, so that no other descriptor gets
- * them. */
+/* Only lease and record are kept. Each may have the number that is to be the other's. The lease also takes the numbers of
+ * those to come, so that no other descriptor gets them.
+ */
 static int run_descriptors(struct inside *inside)
 {
-	if (inside->connection != INIT_FD_CONNECTION && dup2(inside->connection, INIT_FD_CONNECTION) < 0)
-		return -errno;
-	if (fcntl(INIT_FD_CONNECTION, F_SETFD, 0) < 0)
-		return -errno;
-	for (int number = INIT_FD_CONNECTION + 1; number < INIT_FDS; number++)
-		if (dup2(INIT_FD_CONNECTION, number) < 0)
-			return inside_fail(inside, "RLIMIT_NOFILE", -errno);
-	inside->is_placed[INIT_FD_CONNECTION] = true;
+	int record = fcntl(inside->record, F_DUPFD, INIT_FDS), result = 0;
+
+	/* Where it has that number already dup2(2) would leave it close-on-exec. */
+	if (record < 0 || (inside->lease == INIT_FD_LEASE ? fcntl(INIT_FD_LEASE, F_SETFD, 0)
+							  : dup2(inside->lease, INIT_FD_LEASE)) < 0)
+		result = -errno;
+	for (int number = 0; number < INIT_FD_LEASE && result == 0; number++)
+		if (dup2(number == INIT_FD_RECORD ? record : INIT_FD_LEASE, number) < 0)
+			result = -errno;
+	if (result < 0)
+		return inside_fail(inside, "RLIMIT_NOFILE", result);
+	inside->is_placed[INIT_FD_LEASE] = inside->is_placed[INIT_FD_RECORD] = true;
 	return sys_close_range(INIT_FDS, UINT_MAX);
 }
 
@@ -82,8 +87,9 @@ static int run_descriptors(struct inside *inside)
 static int run_identity(struct inside *inside)
 {
 	(void)inside;
-	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
-		syscall(SYS_setresuid, 0, 0, 0) < 0)
+	/* To set none where there are none costs the kernel more than to look. */
+	if ((syscall(SYS_getgroups, 0, NULL) != 0 && syscall(SYS_setgroups, 0, NULL) < 0) ||
+		syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -91,12 +97,10 @@ static int run_identity(struct inside *inside)
 /* No controlling terminal, no process group of the caller's; files get the mode that is asked for. */
 static int run_session(struct inside *inside)
 {
-	int fd;
-
+	(void)inside;
 	setsid();
 	umask(0);
-	fd = sys_pidfd_open(getpid());
-	return fd < 0 ? fd : place_fd(inside, fd, INIT_FD_SELF);
+	return 0;
 }
 
 static int run_propagation(struct inside *inside)
@@ -136,11 +140,11 @@ static int run_registry(struct inside *inside)
 	return fd < 0 ? inside_fail(inside, LIVE_DIRECTORY, fd) : 0;
 }
 
-/* A box without a system log is a box all the same. */
+/* For a policy that may hide it; otherwise nsbox-init connects itself. A box without a system log is a box all the same. */
 static int run_log(struct inside *inside)
 {
 	static const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = inside->policy->n_paths > 0 ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
 
 	if (fd < 0)
 		return 0;
@@ -183,16 +187,6 @@ static bool needs_procfs(const struct inside *inside)
 		       inside->policy->proc_subset != PROC_SUBSET_ALL);
 }
 
-static int write_hosts(struct inside *inside)
-{
-	cleanup_fd int fd = openat(INIT_FD_STORE, STORE_HOSTS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	ssize_t size = fd < 0 ? -1 : write(fd, inside->hosts, inside->hosts_size);
-
-	if (size != (ssize_t)inside->hosts_size)
-		return inside_fail(inside, STORE_HOSTS, size < 0 ? -errno : -ENOSPC);
-	return 0;
-}
-
 static int fill_store(struct inside *inside)
 {
 	const struct policy *policy = inside->policy;
@@ -203,9 +197,7 @@ static int fill_store(struct inside *inside)
 	if (policy->private_tmp == PRIVATE_TMP_YES)
 		fails = fails || mkdirat(INIT_FD_STORE, STORE_TMP, 01777) < 0 ||
 			mkdirat(INIT_FD_STORE, STORE_VAR_TMP, 01777) < 0;
-	if (fails)
-		return -errno;
-	return inside->hosts ? write_hosts(inside) : 0;
+	return fails ? -errno : 0;
 }
 
 /* The file system of the box's own. It is mounted on LIVE_DIRECTORY, into which nobody but root can see,
@@ -242,6 +234,59 @@ static int run_store(struct inside *inside)
 	return fill_store(inside);
 }
 
+static int open_hosts(const struct inside *inside)
+{
+	char path[PATH_MAX];
+	int fd = -1;
+
+	if (network_etc(inside->policy->netns_path, path, sizeof(path) - sizeof("/hosts"))) {
+		strcat(path, "/hosts");
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	return fd < 0 ? open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK) : fd;
+}
+
+/* The host's hosts file and, before it, a line for the box's name, so that sudo and others can resolve it. */
+static int run_hosts(struct inside *inside)
+{
+	char buf[4096] = "127.0.1.1\t";
+	cleanup_fd int host = -1, own = -1;
+	size_t used;
+	ssize_t size, written;
+
+	if (!inside->has_hosts)
+		return 0;
+	host = open_hosts(inside);
+	if (host < 0 && errno != ENOENT)
+		return inside_fail(inside, "/etc/hosts", -errno);
+	own = openat(INIT_FD_STORE, STORE_HOSTS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (own < 0)
+		return inside_fail(inside, STORE_HOSTS, -errno);
+	strcat(strcat(buf, inside->policy->hostname), "\n");
+	used = strlen(buf);
+	do {
+		size = host < 0 ? 0 : read(host, buf + used, sizeof(buf) - used);
+		if (size < 0)
+			return inside_fail(inside, "/etc/hosts", -errno);
+		used += (size_t)size;
+		written = used > 0 ? write(own, buf, used) : 0;
+		if (written != (ssize_t)used)
+			return inside_fail(inside, STORE_HOSTS, written < 0 ? -errno : -ENOSPC);
+		used = 0;
+	} while (size > 0);
+	return 0;
+}
+
+/* Linux 5.8 tells. */
+static bool may_be_mount_point(const char *path)
+{
+	struct statx status;
+
+	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &status) < 0 ||
+	       !(status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
+	       (status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 /* A mount with others on it can only be detached, for which the kernel waits until no CPU can be looking at it
  * (measured: 40 us on an idle machine, a millisecond on a busy one). So it goes into the box's own file system, and
  * nsbox-init detaches it when it has answered.
@@ -250,16 +295,20 @@ int inside_move_aside(struct inside *inside, const char *path)
 {
 	char name[] = LEASE_OLD_MOUNT "0";
 	char *digit = &name[sizeof(name) - 2];
+	bool has_moved = false;
 
 	for (*digit = (char)(*digit + inside->n_old); *digit <= LEASE_OLD_MOUNT_LAST;
 		++*digit, inside->n_old++) {
 		int result;
 
+		if (has_moved && !may_be_mount_point(path))
+			return 0;
 		if (mkdirat(INIT_FD_STORE, name, 0700) < 0 && errno != EEXIST)
 			return inside_fail(inside, LEASE_OLD_MOUNT, -errno);
 		result = sys_move_mount(AT_FDCWD, path, INIT_FD_STORE, name, 0);
 		if (result < 0) /* EINVAL: not a mount point (any more) */
 			return result == -EINVAL ? 0 : inside_fail(inside, path, result);
+		has_moved = true;
 	}
 	return inside_fail(inside, path, -ELOOP);
 }
@@ -295,8 +344,9 @@ static int run_old_procfs(struct inside *inside)
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }
 
-/* The socket is there before the box is registered: whoever finds the box can connect, and waits for
- * nsbox-init. */
+/* The socket is there before the box is registered: whoever finds the box can connect, and waits for nsbox-init. And before
+ * the policy can make everything read-only.
+ */
 static int run_socket(struct inside *inside)
 {
 	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LEASE_SOCKET};
@@ -313,6 +363,13 @@ static int run_register(struct inside *inside)
 	int result = live_register(INIT_FD_REGISTRY, inside->box_key, inside->scope_key);
 
 	return result < 0 ? inside_fail(inside, LIVE_DIRECTORY, result) : 0;
+}
+
+/* Orphans are the kernel's to reap (sigaction(2)), also before nsbox-init runs. */
+static int run_orphans(struct inside *inside)
+{
+	(void)inside;
+	return signal(SIGCHLD, SIG_IGN) == SIG_ERR ? -errno : 0;
 }
 
 static const char *proc_options(const struct policy *policy, bool with_subset)
@@ -400,8 +457,8 @@ static int run_directory(struct inside *inside)
 	return 0;
 }
 
-/* From here on nsbox-init holds on to the caller by its connection, then by its lease; it must outlive the
- * process that cloned it. An empty environment, and no argument that would tell.
+/* From here on nsbox-init holds on to the caller by its lease; it must outlive the process that cloned it. An empty
+ * environment, and no argument that would tell.
  */
 static int run_exec(struct inside *inside)
 {
@@ -412,7 +469,9 @@ static int run_exec(struct inside *inside)
 			close(number);
 	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
 		return -errno;
+	inside->is_executed = true;
 	syscall(SYS_execveat, inside->init_fd, "", arguments, environment, AT_EMPTY_PATH);
+	inside->is_executed = false;
 	return inside_fail(inside, inside->request->init, -errno);
 }
 
@@ -420,20 +479,22 @@ static int run_exec(struct inside *inside)
 #define BY_NAMESPACE "the end of the namespace"
 
 const struct inside_step inside_steps[] = {
+	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
 	{"descriptors", run_descriptors, "closes every descriptor of the caller's", BY_EXIT},
 	{"identity", run_identity, "becomes root, and nobody else", BY_EXIT},
 	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},
 	{"session", run_session, "leaves the caller's terminal and process group", BY_EXIT},
-	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
 	{"init", run_init, "opens nsbox-init", BY_EXIT},
 	{"network-namespace", network_join, "joins the named network namespace", BY_EXIT},
 	{"registry", run_registry, "opens the register of boxes", BY_EXIT},
 	{"log", run_log, "connects to the system log, if there is one", BY_EXIT},
 	{"exec-context", run_exec_context, "drops the SELinux context that is meant for the user's shell",
 		BY_EXIT},
-	{"store", run_store, "makes the box's own file system, and a hosts file in it", BY_NAMESPACE},
+	{"store", run_store, "makes the box's own file system", BY_NAMESPACE},
+	{"hosts", run_hosts, "writes a hosts file in it", BY_NAMESPACE},
 	{"old-procfs", run_old_procfs, "moves the host's procfs aside", BY_NAMESPACE},
 	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},
+	{"orphans", run_orphans, "leaves orphans to the kernel to reap", BY_EXIT},
 	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
 	{"other-procfs", procfs_detach_others, "detaches the host's procfs from any other place",

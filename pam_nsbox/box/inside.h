@@ -3,6 +3,9 @@
  * It runs between clone and execve in the memory of the caller, which waits in poll(2) meanwhile: like the
  * child of vfork(2) it may make system calls and use its own stack, and nothing else. No malloc, no stdio, no
  * NSS, no syslog. (errno is the caller's too; poll(2) with all signals blocked does not write it.)
+ *
+ * All that a box must have is made here, also its first lease and its place in the register: when nsbox-init runs, the box is
+ * ready.
  */
 #ifndef NSBOX_INSIDE_H
 #define NSBOX_INSIDE_H
@@ -29,14 +32,14 @@ extern const size_t n_inside_steps;
 struct inside {
 	const struct box_request *request;
 	const struct policy *policy;
-	int connection;	 /* the holder's end, INIT_FD_CONNECTION to be */
+	int record;	 /* INIT_FD_RECORD to be */
+	int lease;	 /* pidfd of the caller, INIT_FD_LEASE to be */
 	int64_t box_key; /* as in live_register() */
 	int64_t scope_key;
 	const char *directory; /* the caller's working directory, absolute, which must exist inside; NULL:
 				  need not */
 	uid_t real_uid;	       /* of the caller: whose eyes may see that directory where root's may not */
-	const char *hosts;     /* the box's /etc/hosts, or NULL: the host's */
-	size_t hosts_size;
+	bool has_hosts;	       /* the box has a hosts file of its own */
 	struct paths_plan plan;
 	unsigned int pid_max; /* kernel.pid_max of the box, or 0: as it is */
 	pid_t parent;	      /* the caller's PID as its child sees it */
@@ -46,7 +49,8 @@ struct inside {
 	int n_old; /* mounts moved aside */
 	int init_fd;
 
-	/* The outcome, if no execve(2) happened. */
+	/* The outcome. */
+	bool is_executed; /* nsbox-init was about to be executed, and it did not fail */
 	struct box_failure failure;
 };
 

@@ -12,8 +12,10 @@
 
 /* Offsets are 63 bits wide: boxes in the upper half, so that they can be listed alone, scopes in the lower.
  */
-#define BOX_KEYS (INT64_C(1) << 62)
-#define LAST_KEY INT64_MAX
+#define BOX_KEYS  (INT64_C(1) << 62)
+#define LAST_KEY  INT64_MAX
+
+#define MAX_TRIES 5
 
 int live_open(void)
 {
@@ -185,9 +187,9 @@ int live_send(int connection, const struct lease_request *request, int pidfd)
 }
 
 /* A handler of the caller's may interrupt it any number of times. */
-static int wait_readable(int connection)
+int live_wait(int fd)
 {
-	struct pollfd readable = {.fd = connection, .events = POLLIN};
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
 	struct timespec start, now;
 	int64_t left = LIVE_TIMEOUT_MS;
 	int result;
@@ -203,35 +205,29 @@ static int wait_readable(int connection)
 	return result < 0 ? -errno : result == 0 ? -ETIMEDOUT : 0;
 }
 
-int live_receive(int connection, struct lease_reply *reply, int *self)
+int live_receive(int connection, struct lease_reply *reply)
 {
-	struct iovec data = {.iov_base = reply, .iov_len = sizeof(*reply)};
-	union {
-		char buffer[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control.buffer,
-		.msg_controllen = sizeof(control.buffer),
-	};
-	struct cmsghdr *header;
-	ssize_t size;
-	int result;
+	ssize_t size = -1;
 
-	*self = -1;
-	result = wait_readable(connection);
-	if (result < 0)
-		return result;
 	memset(reply, 0, sizeof(*reply)); /* an older nsbox-init may say less */
-	size = recvmsg(connection, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (size <= 0)
-		return size < 0 ? -errno : -ECONNRESET;
-	header = CMSG_FIRSTHDR(&message);
-	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-		header->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(self, CMSG_DATA(header), sizeof(int));
-	*self = raise_fd(*self);
-	return 0;
+	/* An answer that could not be read stays there. It may tell of a lease, which nobody would know of otherwise. */
+	for (int i = 0; i < MAX_TRIES && size < 0; i++) {
+		int result = live_wait(connection);
+
+		if (result < 0)
+			return result;
+		size = recv(connection, reply, sizeof(*reply), MSG_DONTWAIT);
+	}
+	return size > 0 ? 0 : size < 0 ? -errno : -ECONNRESET;
+}
+
+/* The pidfd is opened first: who answers afterwards under that number has had it all the time. */
+int live_ask(pid_t pid, const struct lease_request *request, int lease_holder, int *connection, int *self)
+{
+	*self = raise_fd(sys_pidfd_open(pid));
+	*connection = *self < 0 ? -ENOENT : live_connect(pid);
+	/* As many wait as may, for a box that does not answer; to look again would be to wait again. */
+	if (*connection == -EAGAIN)
+		return -ETIMEDOUT;
+	return *connection < 0 || live_send(*connection, request, lease_holder) < 0 ? -ENOENT : 0;
 }

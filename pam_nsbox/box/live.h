@@ -16,10 +16,13 @@
 
 #define LIVE_DIRECTORY "/run/nsbox"
 
-/* How long anybody waits for an nsbox-init to answer, in milliseconds. It answers within microseconds unless
- * it was stopped by an administrator's hand or the machine is out of memory.
+/* How long anybody waits for a box to be made, or for an nsbox-init to answer, in milliseconds. Both are done within
+ * milliseconds unless somebody was stopped by an administrator's hand or the machine is out of memory.
  */
 #define LIVE_TIMEOUT_MS 8000
+
+/* Waits until fd can be read, for LIVE_TIMEOUT_MS at most: -ETIMEDOUT. */
+int live_wait(int fd);
 
 /* Opens LIVE_DIRECTORY for the functions below, made if it is not there; -EPERM if it is not root's or open
  * to others. */
@@ -66,8 +69,13 @@ int live_connect(pid_t pid);
 /* Sends request, with a copy of pidfd unless that is -1, and does not wait. */
 int live_send(int connection, const struct lease_request *request, int pidfd);
 
-/* Waits for the reply; *self becomes the pidfd that came with it, or -1. -ETIMEDOUT, -ECONNRESET: none came.
+/* Waits for the reply. -ETIMEDOUT, -ECONNRESET: none came. */
+int live_receive(int connection, struct lease_reply *reply);
+
+/* Asks the process that is registered, pid, for a lease for the process of the pidfd lease_holder. The answer is to be read
+ * from *connection by live_receive(). *self becomes a pidfd of the box's nsbox-init, ready for setns(2) when it has answered.
+ * -ENOENT: it is not there any more. Both descriptors are the caller's to close, in any case.
  */
-int live_receive(int connection, struct lease_reply *reply, int *self);
+int live_ask(pid_t pid, const struct lease_request *request, int lease_holder, int *connection, int *self);
 
 #endif

@@ -4,13 +4,14 @@
  * lease ends when its holder closes the session, exits or is killed, and nobody has to clean up.
  *
  *   - To take a lease, send a LEASE_JOIN request, with a pidfd of the process that holds it, to the socket;
- *     the reply carries the lease's number and a pidfd of nsbox-init, ready for setns(2).
+ *     the reply carries the lease's number. (Open a pidfd of nsbox-init before: who answers afterwards is the one
+ *     that it stands for.)
  *   - To give it back, queue LEASE_SIGNAL_LEAVE with the number as its value (pidfd_send_signal(2)).
  *   - SIGTERM stops the box politely, SIGQUIT at once.
  *
  * The socket is named LEASE_SOCKET in nsbox-init's working directory, a file system of the box's own that is
  * mounted nowhere: /proc/PID/cwd leads root there and nobody else, and it goes away with nsbox-init.
- * The maker of the box talks over a connection that nsbox-init is born with.
+ * The maker of the box need not ask: nsbox-init is born with its lease, and closes INIT_FD_RECORD when it is ready.
  *
  * An upgraded module meets the nsbox-init of boxes that are open: the structs here may only grow at their
  * end.
@@ -29,15 +30,19 @@
 #define LEASE_OLD_MOUNT	     "old-"
 #define LEASE_OLD_MOUNT_LAST '~'
 
-/* The descriptors that nsbox-init is born with; any but the first three may be missing. */
+/* The descriptors of nsbox-init. The first two of them it makes itself, INIT_FD_PROC and INIT_FD_LOG may be missing, and it
+ * is born with the others.
+ */
 enum {
-	INIT_FD_CONNECTION, /* to the maker of the box */
-	INIT_FD_LISTEN,	    /* the socket that later sessions connect to */
-	INIT_FD_REGISTRY,   /* LIVE_DIRECTORY, on which it holds its locks (box/live.h) */
-	INIT_FD_SELF,	    /* a pidfd of itself */
-	INIT_FD_STORE,	    /* the file system of the box's own */
-	INIT_FD_PROC,	    /* a procfs of the box's PID namespace */
-	INIT_FD_LOG,	    /* connected to the system log */
+	INIT_FD_SIGNALS,  /* its signalfd */
+	INIT_FD_WAITING,  /* its epoll instance */
+	INIT_FD_LISTEN,	  /* the socket that later sessions connect to */
+	INIT_FD_RECORD,	  /* a pipe, in which are a struct box_record and a struct lease_request */
+	INIT_FD_REGISTRY, /* LIVE_DIRECTORY, on which it holds its locks (box/live.h) */
+	INIT_FD_STORE,	  /* the file system of the box's own */
+	INIT_FD_PROC,	  /* a procfs of the box's PID namespace */
+	INIT_FD_LOG,	  /* connected to the system log */
+	INIT_FD_LEASE,	  /* the first lease, which has this number: a pidfd of the box's maker */
 	INIT_FDS
 };
 
@@ -80,10 +85,14 @@ struct box_record {
 						from those that it is born with, before it sheds them */
 };
 
+/* Who takes a lease is told of in the log, by nsbox-init: so the caller does not wait for the log, and the log tells
+ * everything about a box in its order.
+ */
 struct lease_request {
 	uint32_t operation;
 	uint32_t reserved;
-	struct box_record record; /* LEASE_JOIN by the maker of the box; ignored from everybody else */
+	uint64_t digest; /* LEASE_JOIN: of the settings that its policy has today */
+	char who[800]; /* LEASE_JOIN: for the log, as key="value" without control characters; empty: no line */
 };
 
 struct lease_reply_head {

@@ -27,18 +27,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a descriptor that is waited for stands for; in the upper half of its epoll data, the lower being its
- * number. A lease has the number of its descriptor, so that nothing about it is stored here: memory stays the
- * same with any number.
+/* What a descriptor that is waited for stands for; in the upper half of its epoll data, the lower being its number. A lease
+ * has the number of its descriptor, so that nothing about it is stored here: memory stays the same with any number.
  */
 enum waited { WAITED_SIGNALS = 1, WAITED_LISTEN, WAITED_CLIENT, WAITED_LEASE, WAITED_PROCESS };
 
+#define WAITED_DATA(what, fd) ((uint64_t)(what) << 32 | (uint32_t)(fd))
+
 struct box {
 	struct box_record record;
-	int waiting; /* the epoll instance */
-	int signals;
 	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
-	bool has_record;     /* its maker has introduced himself */
 	bool is_pid_1;	     /* the box has a PID namespace: all its processes can be counted and signalled */
 	bool has_log;	     /* INIT_FD_LOG is there */
 	bool has_proc;	     /* INIT_FD_PROC is there */
@@ -60,17 +58,17 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool wait_for(const struct box *box, int fd, enum waited what)
+static bool wait_for(int fd, enum waited what)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | (uint32_t)fd};
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAITED_DATA(what, fd)};
 
-	return epoll_ctl(box->waiting, EPOLL_CTL_ADD, fd, &event) == 0;
+	return epoll_ctl(INIT_FD_WAITING, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 /* A descriptor that was received is somebody else's too: closing it alone would not end the waiting. */
-static void forget(const struct box *box, int fd)
+static void forget(int fd)
 {
-	epoll_ctl(box->waiting, EPOLL_CTL_DEL, fd, NULL);
+	epoll_ctl(INIT_FD_WAITING, EPOLL_CTL_DEL, fd, NULL);
 	close(fd);
 }
 
@@ -139,31 +137,57 @@ static bool send_to_log(struct box *box, int fd, const struct line *line)
 	return is_sent || errno == EAGAIN; /* there is a log, which is full */
 }
 
-/* The connection made at the box's birth outlives a box that hides /run; a system log that was started again
- * since then listens anew at its place.
+static int connect_to_log(void)
+{
+	static const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&log, sizeof(log)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* A connection made at the box's birth outlives a box that hides the log; a system log that was started again since then
+ * listens anew at its place.
  */
 static void line_send(struct box *box, const struct line *line)
 {
-	static const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
 	int fd;
 
 	if (box->has_log && send_to_log(box, INIT_FD_LOG, line))
 		return;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = connect_to_log();
 	if (fd < 0)
 		return;
-	if (connect(fd, (const struct sockaddr *)&log, sizeof(log)) == 0)
-		send_to_log(box, fd, line);
+	send_to_log(box, fd, line);
+	close(fd);
+}
+
+/* While there is the privilege to reach a log that is root's alone. */
+static void keep_log(struct box *box)
+{
+	int fd = box->has_log ? -1 : connect_to_log();
+
+	if (fd < 0)
+		return;
+	box->has_log = dup2(fd, INIT_FD_LOG) >= 0;
 	close(fd);
 }
 
 /* Facility authpriv, level info: where the module's own lines go. */
-static void line_begin(const struct box *box, struct line *line, const char *event)
+static void line_event(const struct box *box, struct line *line, const char *event)
 {
 	line->used = 0;
 	line_text(line, "<86>nsbox-init: ");
 	line_text(line, event);
 	line_string(line, " box=", box->record.id);
+}
+
+static void line_begin(const struct box *box, struct line *line, const char *event)
+{
+	line_event(box, line, event);
 	line_string(line, " user=", box->record.user);
 	line_string(line, " policy=", box->record.policy);
 }
@@ -248,23 +272,21 @@ static int any_process(const struct box *box)
 static void watch_process(struct box *box, int pidfd)
 {
 	if (box->process >= 0)
-		forget(box, box->process);
+		forget(box->process);
 	box->process = pidfd;
 	if (pidfd >= 0)
-		wait_for(box, pidfd, WAITED_PROCESS);
+		wait_for(pidfd, WAITED_PROCESS);
 }
 
 static _Noreturn void end(struct box *box)
 {
 	struct line line;
 
-	if (box->has_record) {
-		line_begin(box, &line, "stopped");
-		line_number(&line,
-			" after_ms=", box->stopping_since ? (uint64_t)(now_ms() - box->stopping_since) : 0);
-		line_number(&line, " ended_by_force=", count_processes(box));
-		line_send(box, &line);
-	}
+	line_begin(box, &line, "stopped");
+	line_number(
+		&line, " after_ms=", box->stopping_since ? (uint64_t)(now_ms() - box->stopping_since) : 0);
+	line_number(&line, " ended_by_force=", count_processes(box));
+	line_send(box, &line);
 	_exit(0); /* the kernel kills what is left in the PID namespace */
 }
 
@@ -345,12 +367,29 @@ static int settle(struct box *box)
 
 /* --- leases --- */
 
+static void tell_of_lease(struct box *box, const char *event, const struct lease_request *request, int lease)
+{
+	struct line line;
+
+	if (request->who[0] == '\0')
+		return;
+	line_event(box, &line, event);
+	line_text(&line, " ");
+	line_text(&line, request->who);
+	line_string(&line, " hostname=", box->record.hostname);
+	line_number(&line, " lease=", (uint64_t)lease);
+	line_number(&line, " leases=", box->n_leases);
+	if (request->digest != box->record.digest)
+		line_string(&line, " note=", "the policy has changed since this box was made");
+	line_send(box, &line);
+}
+
 static void drop_lease(struct box *box, int lease, const char *why)
 {
 	struct line line;
 
 	box->n_leases--;
-	forget(box, lease);
+	forget(lease);
 	line_begin(box, &line, "left");
 	line_number(&line, " lease=", (uint64_t)lease);
 	line_string(&line, " why=", why);
@@ -360,6 +399,9 @@ static void drop_lease(struct box *box, int lease, const char *why)
 
 /* A descriptor came with a message, and there was no number left for it. */
 #define NO_ROOM (-2)
+
+/* In the place of an operation: the client has not spoken. */
+#define NOT_YET UINT32_MAX
 
 /* Clients' connections are sockets, and leases are not: so they are told apart. */
 static bool is_socket(int fd)
@@ -381,7 +423,7 @@ static int add_lease(struct box *box, int pidfd)
 		return EINVAL;
 	if (box->stop_requested)
 		return ESHUTDOWN;
-	if (!wait_for(box, pidfd, WAITED_LEASE))
+	if (!wait_for(pidfd, WAITED_LEASE))
 		return errno;
 	box->n_leases++;
 	box->state = BOX_LIVE;
@@ -395,21 +437,14 @@ union descriptor {
 	struct cmsghdr header;
 };
 
-/* Reads one message and the descriptor that came with it, if any. Its record is kept if it is the box's maker
- * who sends it, and cut off otherwise. Returns the operation, or 0 if there was no message.
- */
-static uint32_t receive(struct box *box, int fd, int *pidfd)
+/* Reads one request and the descriptor that came with it, if any. Returns the operation, NOT_YET, or 0 if it is not one. */
+static uint32_t receive(int fd, struct lease_request *request, int *pidfd)
 {
-	bool is_maker = !box->has_record && fd == INIT_FD_CONNECTION;
-	uint32_t head[2] = {0};
-	struct iovec parts[] = {
-		{.iov_base = head, .iov_len = sizeof(head)},
-		{.iov_base = &box->record, .iov_len = sizeof(box->record)},
-	};
+	struct iovec part = {.iov_base = request, .iov_len = sizeof(*request)};
 	union descriptor descriptor;
 	struct msghdr message = {
-		.msg_iov = parts,
-		.msg_iovlen = is_maker ? 2 : 1,
+		.msg_iov = &part,
+		.msg_iovlen = 1,
 		.msg_control = descriptor.buffer,
 		/* Not all of the buffer: what aligns it has room for a second descriptor, which would stay open. */
 		.msg_controllen = CMSG_LEN(sizeof(int)),
@@ -419,48 +454,45 @@ static uint32_t receive(struct box *box, int fd, int *pidfd)
 	const struct cmsghdr *header = size >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
 	*pidfd = -1;
+	if (size < 0 && errno == EAGAIN)
+		return NOT_YET;
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
 		header->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(pidfd, CMSG_DATA(header), sizeof(int));
 	else if (size >= 0 && (message.msg_flags & MSG_CTRUNC))
 		*pidfd = NO_ROOM;
-	if (size < (ssize_t)sizeof(head))
+	if (size < (ssize_t)offsetof(struct lease_request, digest))
 		return 0;
-	box->has_record = box->has_record || (is_maker && size > (ssize_t)sizeof(head));
-	return head[0];
+	request->who[sizeof(request->who) - 1] = '\0';
+	for (char *byte = request->who; *byte; byte++)
+		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
+			*byte = '?';
+	return request->operation;
 }
 
-/* Replies; with_self: and hands out the pidfd by which the box is entered. Returns false if nobody listens.
- */
-static bool reply(struct box *box, int fd, struct lease_reply_head *answer, bool with_self)
+/* Returns false if nobody listens. */
+static bool reply(struct box *box, int fd, struct lease_reply_head *answer)
 {
 	struct iovec parts[] = {
 		{.iov_base = answer, .iov_len = sizeof(*answer)},
 		{.iov_base = &box->record, .iov_len = sizeof(box->record)},
 	};
-	union descriptor descriptor = {.header = {
-					       .cmsg_len = CMSG_LEN(sizeof(int)),
-					       .cmsg_level = SOL_SOCKET,
-					       .cmsg_type = SCM_RIGHTS,
-				       }};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-	const int self = INIT_FD_SELF;
 
-	if (with_self) {
-		memcpy(CMSG_DATA(&descriptor.header), &self, sizeof(self));
-		message.msg_control = descriptor.buffer;
-		message.msg_controllen = sizeof(descriptor.buffer);
-	}
 	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
-static void serve(struct box *box, int client)
+/* Returns false if there is nothing to do for that client yet. */
+static bool serve(struct box *box, int client)
 {
 	struct lease_reply_head answer = {0};
+	struct lease_request request = {0}; /* an older module may say less */
 	int pidfd;
-	uint32_t operation = receive(box, client, &pidfd);
+	uint32_t operation = receive(client, &request, &pidfd);
 	bool joined = false;
 
+	if (operation == NOT_YET)
+		return false;
 	if (operation == LEASE_JOIN) {
 		answer.error = add_lease(box, pidfd);
 		joined = answer.error == 0;
@@ -473,19 +505,20 @@ static void serve(struct box *box, int client)
 	answer.leases = box->n_leases;
 	answer.state = box->state;
 	/* A session that went away before it heard of its lease has no process in the box. */
-	if (operation != 0 && !reply(box, client, &answer, joined) && joined)
+	if (operation != 0 && !reply(box, client, &answer) && joined)
 		drop_lease(box, pidfd, "gone");
+	else if (joined)
+		tell_of_lease(box, "joined", &request, pidfd);
 	if (!joined && pidfd >= 0)
 		close(pidfd);
-	forget(box, client);
+	forget(client);
+	return true;
 }
 
-/* The number of the connection that the maker has closed stays taken, so that no lease has a number below INIT_FDS;
- * it is lent to a client when there is no other left.
- */
-static void keep_number(void)
+/* Numbers that have no use (any more) stay taken, so that no lease has one below INIT_FD_LEASE. */
+static void keep_number(int number)
 {
-	dup2(INIT_FD_SELF, INIT_FD_CONNECTION);
+	dup2(INIT_FD_STORE, number);
 }
 
 /* Only root can reach the socket; ask the kernel all the same. */
@@ -503,8 +536,8 @@ static int accept_root(void)
 	return -EPERM;
 }
 
-/* A client who finds no number free is served on the one that is kept, at once, so that he learns of it and the socket
- * does not stay ready for ever.
+/* A client who finds no number free is served on one that is kept, at once, so that he learns of it and the socket does not
+ * stay ready for ever.
  */
 static void accept_client(struct box *box)
 {
@@ -513,15 +546,16 @@ static void accept_client(struct box *box)
 	if (fd == -EMFILE) {
 		struct pollfd request = {.events = POLLIN};
 
-		close(INIT_FD_CONNECTION);
+		close(INIT_FD_RECORD);
 		request.fd = fd = accept_root();
 		if (fd >= 0) {
 			poll(&request, 1, 50);
-			serve(box, fd);
+			if (!serve(box, fd))
+				close(fd);
 		}
-		keep_number();
-	} else if (fd >= 0 && !wait_for(box, fd, WAITED_CLIENT)) {
-		close(fd);
+		keep_number(INIT_FD_RECORD);
+	} else if (fd >= 0 && !serve(box, fd) && !wait_for(fd, WAITED_CLIENT)) {
+		close(fd); /* who has spoken already, as most have, need not be waited for */
 	}
 }
 
@@ -544,11 +578,10 @@ static void request_stop(struct box *box, bool at_once)
 /* Whether fd is a lease: asked of the kernel, which refuses to change what is not waited for. */
 static bool is_lease(const struct box *box, int fd)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN, .data.u64 = (uint64_t)WAITED_LEASE << 32 | (uint32_t)fd};
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAITED_DATA(WAITED_LEASE, fd)};
 
-	return fd >= INIT_FDS && fd != box->signals && fd != box->process && fd != box->waiting &&
-	       !is_socket(fd) && epoll_ctl(box->waiting, EPOLL_CTL_MOD, fd, &event) == 0;
+	return fd >= INIT_FD_LEASE && fd != box->process && !is_socket(fd) &&
+	       epoll_ctl(INIT_FD_WAITING, EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
 static void handle_signal(struct box *box, const struct signalfd_siginfo *info)
@@ -568,7 +601,7 @@ static void read_signals(struct box *box)
 {
 	struct signalfd_siginfo info;
 
-	while (read(box->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	while (read(INIT_FD_SIGNALS, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		handle_signal(box, &info);
 }
 
@@ -585,7 +618,7 @@ static void end_lease(struct box *box, int lease)
 /* --- */
 
 /* The host's procfs and others that the set-up moved out of everybody's sight. The kernel waits for all CPUs before it
- * lets a mount go, so this is done when the maker of the box has his answer. Should it fail, the box must not live.
+ * lets a mount go, so this is done when nobody waits any longer. Should it fail, the box must not live.
  */
 static void detach_old_mounts(struct box *box)
 {
@@ -676,20 +709,6 @@ static void drop_privileges(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-static int open_signals(void)
-{
-	sigset_t signals;
-
-	sigfillset(&signals);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGCHLD, SIG_IGN); /* the kernel reaps (sigaction(2), SIGCHLD ignored) */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGQUIT);
-	sigaddset(&signals, LEASE_SIGNAL_LEAVE);
-	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void handle(struct box *box, enum waited what, int fd)
 {
 	switch (what) {
@@ -701,40 +720,86 @@ static void handle(struct box *box, enum waited what, int fd)
 	}
 }
 
+/* --- the beginning --- */
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* What the maker of the box has left, but for the request of the first lease. */
+static bool read_record(struct box *box)
+{
+	box->is_pid_1 = getpid() == 1;
+	box->has_log = is_open(INIT_FD_LOG);
+	box->has_proc = is_open(INIT_FD_PROC);
+	if (!box->has_log)
+		keep_number(INIT_FD_LOG);
+	if (!box->has_proc)
+		keep_number(INIT_FD_PROC);
+	return is_open(INIT_FD_LEASE) &&
+	       read(INIT_FD_RECORD, &box->record, sizeof(box->record)) == (ssize_t)sizeof(box->record);
+}
+
+/* What is made gets the lowest number that is free: its own. */
+static bool begin_to_wait(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGQUIT);
+	sigaddset(&signals, LEASE_SIGNAL_LEAVE);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK) == INIT_FD_SIGNALS &&
+	       epoll_create1(EPOLL_CLOEXEC) == INIT_FD_WAITING && wait_for(INIT_FD_SIGNALS, WAITED_SIGNALS) &&
+	       wait_for(INIT_FD_LISTEN, WAITED_LISTEN) && wait_for(INIT_FD_LEASE, WAITED_LEASE);
+}
+
+/* The maker of the box sees the pipe empty and its other end closed: from here on the first session is in the box. */
+static bool be_ready(struct lease_request *first)
+{
+	bool is_read = read(INIT_FD_RECORD, first, sizeof(*first)) == (ssize_t)sizeof(*first);
+
+	keep_number(INIT_FD_RECORD);
+	return is_read;
+}
+
+static void shed(struct box *box)
+{
+	detach_old_mounts(box);
+	keep_limits(&box->record);
+	shed_limits();
+	shed_oom_score(box);
+	keep_log(box);
+	drop_privileges();
+}
+
 int main(void)
 {
 	/* Static: it shares a page with the C library's data, and saves one of the stack. */
-	static struct box box = {.state = BOX_LIVE, .process = -1, .log_patience = LOG_WAIT_MS};
-	bool is_there[INIT_FDS];
+	static struct box box = {
+		.state = BOX_LIVE, .process = -1, .n_leases = 1, .log_patience = LOG_WAIT_MS};
+	struct lease_request first;
 
-	/* Before anything opens a descriptor of its own. */
-	for (int fd = 0; fd < INIT_FDS; fd++)
-		is_there[fd] = fcntl(fd, F_GETFD) >= 0;
-	if (!is_there[INIT_FD_CONNECTION] || !is_there[INIT_FD_LISTEN] || !is_there[INIT_FD_SELF])
+	if (!read_record(&box))
 		return 2; /* not started by the module */
-
 	prctl(PR_SET_NAME, "nsbox-init");
-	box.is_pid_1 = getpid() == 1;
-	box.has_log = is_there[INIT_FD_LOG];
-	box.has_proc = is_there[INIT_FD_PROC];
-	box.waiting = epoll_create1(EPOLL_CLOEXEC);
-	box.signals = open_signals();
-	if (!wait_for(&box, box.signals, WAITED_SIGNALS) || !wait_for(&box, INIT_FD_LISTEN, WAITED_LISTEN) ||
-		!wait_for(&box, INIT_FD_CONNECTION, WAITED_CLIENT))
+	if (!begin_to_wait())
 		return 1;
-	serve(&box, INIT_FD_CONNECTION);
-	keep_number();
-	detach_old_mounts(&box);
-	keep_limits(&box.record);
-	shed_limits();
-	shed_oom_score(&box);
-	drop_privileges();
+	/* Nobody waits for what it sheds, unless root in the box has less than this process and might take hold of it before. */
+	if (box.record.bounding_set_given)
+		shed(&box);
+	if (!be_ready(&first))
+		return 1;
+	if (!box.record.bounding_set_given)
+		shed(&box);
+	tell_of_lease(&box, "opened", &first, INIT_FD_LEASE);
 
 	for (;;) {
 		struct epoll_event event;
 		int timeout = settle(&box);
 
-		if (epoll_wait(box.waiting, &event, 1, timeout) == 1)
+		if (epoll_wait(INIT_FD_WAITING, &event, 1, timeout) == 1)
 			handle(&box, (enum waited)(event.data.u64 >> 32), (int)(uint32_t)event.data.u64);
 	}
 }

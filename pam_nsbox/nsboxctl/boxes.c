@@ -98,8 +98,7 @@ static int64_t now_ms(void)
 static bool take_answer(struct live_box *box, struct pollfd *answer)
 {
 	struct lease_reply reply;
-	int unused;
-	int result = live_receive(answer->fd, &reply, &unused);
+	int result = live_receive(answer->fd, &reply);
 
 	close(answer->fd);
 	answer->fd = -1;

@@ -36,17 +36,15 @@ static int take_lease(struct visit *visit)
 {
 	const struct lease_request request = {.operation = LEASE_JOIN};
 	cleanup_fd int me = sys_pidfd_open(getpid());
-	cleanup_fd int connection = live_connect(visit->box.pid);
+	cleanup_fd int connection = -1;
 	struct lease_reply reply = {.head = {.error = 0}};
-	int result = me < 0 ? me : connection;
+	int result = me < 0 ? me : live_ask(visit->box.pid, &request, me, &connection, &visit->self);
 
 	if (result >= 0)
-		result = live_send(connection, &request, me);
-	if (result >= 0)
-		result = live_receive(connection, &reply, &visit->self);
+		result = live_receive(connection, &reply);
 	if (result >= 0 && reply.head.error != 0)
 		result = -reply.head.error;
-	if (result >= 0 && (visit->self < 0 || strcmp(reply.record.id, visit->box.record.id) != 0))
+	if (result >= 0 && strcmp(reply.record.id, visit->box.record.id) != 0)
 		result = -ESRCH;
 	if (result == -ESHUTDOWN)
 		complain("box %s is being stopped; nobody may enter it any more", visit->box.record.id);

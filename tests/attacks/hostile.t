@@ -118,8 +118,8 @@ for item in tty rhost ruser; do
         from_here
         session --user alice --$item "$value" -- true >"$T/open" 2>&1
         status=$?
-        until_ok 2 log_has 'pam_nsbox.*(opened|refused)'
-        lines=$(log | grep -a pam_nsbox)
+        until_ok 2 log_has '(nsbox-init: opened|pam_nsbox.*refused)'
+        lines=$(log | grep -aE 'nsbox-init: opened|pam_nsbox')
         # The audit of libpam itself refuses what is too long for it.
         if { [ $status -ne 0 ] && [ ${#value} -lt 1000 ]; } || [ "$(grep -ac . <<<"$lines")" != 1 ] || LC_ALL=C grep -aq $'[\x01-\x08\x0b-\x1f\x7f]' <<<"$lines" ||
             log | grep -aq '^<86>Jan  1' || [ "$(grep -ao 'box="' <<<"$lines" | wc -l)" != 1 ]; then

@@ -84,14 +84,14 @@ like "$(as_alice printenv NSBOX)" '^[a-z2-7]{10}$' "NSBOX is as pam_nsbox(8) say
 /usr/local/libexec/nsbox/nsbox-init 3>&-
 is "$?" 2 "nsbox-init exits with 2 if it was not started by its maker"
 # The events are the first words of what the sources log.
-for event in opened joined 'not boxed' 'not limited' refused 'let in without a box' 'closing failed' closed; do
+for event in 'not boxed' 'not limited' refused 'let in without a box' 'closing failed' closed; do
     ok "pam_nsbox(8) has the event $event" grep -Eq "^\.It Li (.*, )?$event( ,.*)?\$" "$MAN/man8/pam_nsbox.8"
     ok "and the module logs it" grep -q "\"$event" "$REPO/pam_nsbox/pam_nsbox.c"
 done
-is "$(sed -n 's/.*line_begin(.*, "\([a-z]*\)");/\1/p' "$REPO/pam_nsbox/init/nsbox-init.c" | sort)" \
-    "$(awk '/^\.Sh DIAG/ { on = 1 } on' "$MAN/man8/nsbox-init.8" | sed -n 's/^\.It Li //p' | sort)" \
+is "$(sed -nE 's/.*(line_begin|tell_of_lease)\(.*, "([a-z]*)".*;/\2/p' "$REPO/pam_nsbox/init/nsbox-init.c" | sort)" \
+    "$(awk '/^\.Sh DIAG/ { on = 1 } on' "$MAN/man8/nsbox-init.8" | sed -n 's/^\.It Li //p' | sed 's/ , /\n/' | sort)" \
     "nsbox-init(8) has the events that nsbox-init logs"
-for event in left stopped; do
+for event in opened left stopped; do
     ok "nsbox-init(8) has the event $event" grep -q "^\.It Li $event" "$MAN/man8/nsbox-init.8"
     logged "nsbox-init: $event box=" "and it is logged"
 done

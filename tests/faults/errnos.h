@@ -70,6 +70,8 @@ static const struct call_errors call_errors[] = {
 	CALL(poll, EFAULT, EINTR, EINVAL, ENOMEM),
 	CALL(epoll_wait, EBADF, EFAULT, EINTR, EINVAL),
 	CALL(fork, EAGAIN, ENOMEM, ENOSYS),
+	CALL(pipe, EFAULT, EMFILE, ENFILE),
+	CALL(pipe2, EFAULT, EINVAL, EMFILE, ENFILE),
 	CALL(vfork, EAGAIN, ENOMEM, ENOSYS),
 	CALL(getpgrp),
 #endif
@@ -130,6 +132,7 @@ static const struct call_errors call_errors[] = {
 	CALL(setns, EBADF, EINVAL, ENOMEM, EPERM, ESRCH),
 	CALL(unshare, EINVAL, ENOMEM, ENOSPC, EPERM, EUSERS),
 	CALL(setsid, EPERM),
+	CALL(getgroups, EFAULT, EINVAL, EPERM),
 	CALL(setgroups, EFAULT, EINVAL, ENOMEM, EPERM),
 	CALL(setresuid, EAGAIN, EINVAL, EPERM),
 	CALL(setresgid, EAGAIN, EINVAL, EPERM),

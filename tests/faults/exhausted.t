@@ -26,7 +26,7 @@ refused() {
 let_in() {
     is "$status" 0 "$1: the login is let in" || diag "$(cat "$T/out")" "$(log)"
     like "$(cat "$T/out")" 'state: unchanged' "$1: the caller is what it was"
-    logged 'pam_nsbox.* opened ' "$1: into a box"
+    logged 'nsbox-init: opened ' "$1: into a box"
     nothing_left "$1: nothing is left"
 }
 

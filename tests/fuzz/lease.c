@@ -61,8 +61,6 @@ struct watch {
 #define MAX_PENDING   8
 #define MAX_PROCESSES 6
 #define FIRST_PID     2
-#define WAITING_FD    (INIT_FDS)
-#define SIGNALS_FD    (INIT_FDS + 1)
 
 static struct file files[MAX_FILES]; /* the first stands for nothing */
 static int n_files;
@@ -131,7 +129,7 @@ static int fake_epoll_ctl(int waiting, int operation, int fd, struct epoll_event
 {
 	struct watch *found = NULL, *unused = NULL;
 
-	FUZZ_ASSERT(waiting == WAITING_FD);
+	FUZZ_ASSERT(waiting == INIT_FD_WAITING);
 	if (fd < 0 || fd >= MAX_FDS || fds[fd] == 0) {
 		errno = EBADF;
 		return -1;
@@ -170,7 +168,7 @@ static bool is_ready(const struct file *file)
 
 static int fake_epoll_wait(int waiting, struct epoll_event *event, int n, int timeout)
 {
-	FUZZ_ASSERT(waiting == WAITING_FD && n == 1);
+	FUZZ_ASSERT(waiting == INIT_FD_WAITING && n == 1);
 	(void)timeout;
 	for (int i = 0; i < MAX_WATCHES; i++) {
 		const struct watch *watch = &watches[(i + choice) % MAX_WATCHES];
@@ -424,7 +422,7 @@ static void check(void)
 	for (int fd = 0; fd < MAX_FDS; fd++)
 		switch (files[fds[fd]].kind) {
 		case KIND_LEASE:
-			FUZZ_ASSERT(fd >= INIT_FDS && n_watches[fd] == 1);
+			FUZZ_ASSERT(fd >= INIT_FD_LEASE && n_watches[fd] == 1);
 			n_leases++;
 			break;
 		case KIND_PROCESS: FUZZ_ASSERT(fd == box.process && n_watches[fd] == 1); break;
@@ -445,25 +443,26 @@ static void begin(uint8_t limit, uint8_t how)
 	clock_ms = 1000;
 	choice = 0;
 	fd_limit = MAX_FDS;
-	for (int fd = 0; fd <= SIGNALS_FD; fd++)
-		install(new_file(fd == INIT_FD_LISTEN ? KIND_LISTEN
-				 : fd == SIGNALS_FD   ? KIND_SIGNALS
-						      : KIND_OTHER));
-	fd_limit = SIGNALS_FD + 1 + limit % (MAX_FDS - SIGNALS_FD);
+	for (int fd = 0; fd < INIT_FDS; fd++)
+		install(new_file(fd == INIT_FD_LISTEN	 ? KIND_LISTEN
+				 : fd == INIT_FD_SIGNALS ? KIND_SIGNALS
+				 : fd == INIT_FD_LEASE	 ? KIND_LEASE
+							 : KIND_OTHER));
+	files[fds[INIT_FD_LEASE]].is_held = true;
+	fd_limit = INIT_FDS + limit % (MAX_FDS - INIT_FDS + 1);
 	for (int i = 0; i < MAX_PROCESSES; i++)
 		is_alive[i] = how >> i & 1;
 
 	memset(&box, 0, sizeof(box));
 	box.state = BOX_LIVE;
 	box.process = -1;
-	box.waiting = WAITING_FD;
-	box.signals = SIGNALS_FD;
+	box.n_leases = 1;
 	box.is_pid_1 = how >> 6 & 1;
 	box.has_log = true;
 	box.has_proc = how >> 7 & 1;
-	wait_for(&box, box.signals, WAITED_SIGNALS);
-	wait_for(&box, INIT_FD_LISTEN, WAITED_LISTEN);
-	wait_for(&box, INIT_FD_CONNECTION, WAITED_CLIENT);
+	wait_for(INIT_FD_SIGNALS, WAITED_SIGNALS);
+	wait_for(INIT_FD_LISTEN, WAITED_LISTEN);
+	wait_for(INIT_FD_LEASE, WAITED_LEASE);
 }
 
 static void take_message(int client, const uint8_t *data, size_t size, uint8_t how)
@@ -513,7 +512,7 @@ static void go_on(int n_events)
 		int timeout = settle(&box);
 
 		FUZZ_ASSERT(timeout == -1 || timeout > 0 || box.record.timeout_stop_ms == 0);
-		if (fake_epoll_wait(WAITING_FD, &event, 1, timeout) == 1)
+		if (fake_epoll_wait(INIT_FD_WAITING, &event, 1, timeout) == 1)
 			handle(&box, (enum waited)(event.data.u64 >> 32), (int)(uint32_t)event.data.u64);
 		else if (timeout > 0)
 			clock_ms += timeout;
@@ -557,10 +556,12 @@ static void play(const uint8_t *data, size_t size)
 	go_on(40);
 }
 
-/* The maker's own message comes first, over the connection that nsbox-init is born with. */
+/* It begins with what its maker has left. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t first[sizeof(struct lease_request)];
+	struct lease_request first = {0};
+	uint8_t *record = (uint8_t *)&box.record;
+	const size_t numbers = offsetof(struct box_record, digest);
 
 	(void)nsbox_init_main;
 	if (size < 4)
@@ -570,17 +571,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		begin(data[0], data[1]);
 		/* A record begins with strings that say little, and ends with numbers that do. */
-		memset(first, 0, sizeof(first));
-		memcpy(first, data + 4, length < 64 ? length : 64);
+		memcpy(record + 1, data + 4, length < 64 ? length : 64);
 		if (length > 64)
-			memcpy(first + offsetof(struct lease_request, record.digest), data + 4 + 64,
-				length - 64 < sizeof(first) - offsetof(struct lease_request, record.digest)
-					? length - 64
-					: sizeof(first) - offsetof(struct lease_request, record.digest));
-		take_message(
-			fds[INIT_FD_CONNECTION], first, data[2] & 0x10 ? length : sizeof(first), data[2]);
-		serve(&box, INIT_FD_CONNECTION);
-		keep_number();
+			memcpy(record + numbers, data + 4 + 64,
+				length - 64 < sizeof(box.record) - numbers ? length - 64
+									   : sizeof(box.record) - numbers);
+		box.record.id[sizeof(box.record.id) - 1] = '\0';
+		memset(first.who, 'w', data[2] * (sizeof(first.who) - 1) / UINT8_MAX);
+		tell_of_lease(&box, "opened", &first, INIT_FD_LEASE);
 		play(data + 4 + length, size - 4 - length);
 	}
 	return 0;

@@ -12,7 +12,7 @@ pam_service login 'auth sufficient pam_permit.so'
 # The same uid under two names is two users.
 useradd --no-log-init --non-unique --uid "$(id -u alice)" --gid "$(id -g alice)" --no-create-home \
     --home-dir "$(home_of alice)" --shell /bin/bash --password '*' alias
-configure <<'END'
+cat >"$T/story.conf" <<'END'
 [policy shared]
 Users = alice, alias
 Scope = user
@@ -23,13 +23,14 @@ TimeoutStopSec = 500ms
 Users = bob
 TimeoutStopSec = 500ms
 END
+configure <"$T/story.conf"
 start_sshd
 snapshot
 
-# the_line EVENT: what the log says of it, from the module or nsbox-init on
+# the_line EVENT: what the log says of it
 the_line() {
     until_ok 5 log_has " $1 "
-    log | sed -n "s/^<86>.*\(pam_nsbox([a-z]*:session): $1 .*\)/\1/p; s/^<86>\(nsbox-init: $1 .*\)/\1/p"
+    log | sed -n "s/^<86>\(nsbox-init: $1 .*\)/\1/p"
 }
 
 # --- One box's life, word for word ---
@@ -37,11 +38,11 @@ the_line() {
 from_here
 box_open alice --rhost client.example --tty pts/7
 id=$(box_do 'echo $NSBOX')
-is "$(the_line opened | sed 's/lease=[0-9]*/lease=N/')" "pam_nsbox(session:session): opened box=\"$id\" policy=\"shared\" user=\"alice\" service=\"session\" \
+is "$(the_line opened | sed 's/lease=[0-9]*/lease=N/')" "nsbox-init: opened box=\"$id\" policy=\"shared\" user=\"alice\" service=\"session\" \
 from=\"client.example\" tty=\"pts/7\" namespaces=\"mount,uts,ipc,pid\" hostname=\"host-alice\" lease=N leases=1" \
     "opened: box, policy, user, service, from where, terminal, namespaces, hostname, leases"
 ssh_as alice "cat /proc/1/comm; sleep 4971 </dev/null >/dev/null 2>&1 & sh -c 'trap \"\" TERM HUP; exec sleep 4971' </dev/null >/dev/null 2>&1 & sleep 0.3" >"$T/out"
-is "$(the_line joined | sed 's/lease=[0-9]*/lease=N/')" "pam_nsbox(sshd:session): joined box=\"$id\" policy=\"shared\" user=\"alice\" service=\"sshd\" \
+is "$(the_line joined | sed 's/lease=[0-9]*/lease=N/')" "nsbox-init: joined box=\"$id\" policy=\"shared\" user=\"alice\" service=\"sshd\" \
 from=\"127.0.0.1\" tty=\"ssh\" namespaces=\"mount,uts,ipc,pid\" hostname=\"host-alice\" lease=N leases=2" \
     "joined: the same"
 is "$(the_line left | sed 's/lease=[0-9]*/lease=N/')" "nsbox-init: left box=\"$id\" user=\"alice\" policy=\"shared\" lease=N why=\"closed\" leases=1" \
@@ -125,8 +126,29 @@ is "$(ssh_as alice "$T/keep")" kept "a user leaves a process behind that keeps a
 leaves closed "... which keeps no lease"
 ok "... but lives on as long as the box does" pgrep -fx 'sleep 4976' >"$T/out"
 
+# A lease is known by the number of a descriptor, and where there is neither a procfs of its own nor a log nsbox-init has
+# fewer of them.
+box_do 'pkill -KILL sleep'
+box_close
+until_ok 5 has_holders 0
+printf '[default]\nScope = user\nNamespaces = uts\n' | configure
+mv /dev/log /dev/no-log
+box_open alice
+session --user alice -- true 2>"$T/session"
+ok "a lease is given back where nsbox-init has neither a procfs nor a log" \
+    until_ok 5 sh -c '[ "$(nsboxctl list --noheadings -o LEASES | xargs)" = 1 ]'
+session --user alice --exec -- true 2>"$T/session"
+ok "... and ends with its process" until_ok 5 sh -c '[ "$(nsboxctl list --noheadings -o LEASES | xargs)" = 1 ]'
+mv /dev/no-log /dev/log
+box_close
+until_ok 5 has_holders 0
+
 # --- The same uid under another name ---
 
+configure <"$T/story.conf"
+snapshot
+box_open alice
+box_do 'sleep 4972 & :'
 # From a box of their own, and from outside of all.
 cat >"$T/spy" <<END
 #!/bin/bash

@@ -41,19 +41,19 @@ checked() {
     if [ -n "$line" ]; then
         logged "$line" "(the log says so: $line)"
     else
-        unlike "$(log)" 'pam_nsbox.*(opened|joined|refused)' "(the log knows of no box)"
+        unlike "$(log)" 'nsbox-init: (opened|joined)|pam_nsbox.*refused' "(the log knows of no box)"
     fi
 }
 
 configure </dev/null
-checked "a box is made and left" 0 'pam_nsbox.* opened ' pamtester session alice open_session close_session
-checked "a command runs in it" 0 'pam_nsbox.* opened ' session --user alice --state -- hostname
+checked "a box is made and left" 0 'nsbox-init: opened ' pamtester session alice open_session close_session
+checked "a command runs in it" 0 'nsbox-init: opened ' session --user alice --state -- hostname
 is "$(head -n 2 "$T/out" | tail -n 1)" host-alice "the command ran in the box"
 checked "the box is left by the end of PAM alone" 0 'left .* leases=0' pamtester session alice open_session
 checked "it is opened and closed twice" 0 'second opening' \
     pamtester twice alice open_session open_session close_session close_session
-checked "the account phase decides" 0 'pam_nsbox.* opened ' pamtester account alice acct_mgmt open_session close_session
-checked "a thread opens it" 0 'pam_nsbox.* opened ' session --user alice --in-thread -- true
+checked "the account phase decides" 0 'nsbox-init: opened ' pamtester account alice acct_mgmt open_session close_session
+checked "a thread opens it" 0 'nsbox-init: opened ' session --user alice --in-thread -- true
 checked "root gets no box" 0 '' pamtester account root acct_mgmt open_session close_session
 
 # As much of a policy as there is.
@@ -82,7 +82,7 @@ CPUWeight = 10
 IOWeight = 10
 RuntimeMaxSec = 1h
 END
-checked "a policy says all that it can" 0 'pam_nsbox.* opened ' pamtester account alice acct_mgmt open_session close_session
+checked "a policy says all that it can" 0 'nsbox-init: opened ' pamtester account alice acct_mgmt open_session close_session
 
 # What fails, in the holder, in the caller, in the configuration, and not at all.
 printf '[default]\nInaccessiblePaths = /nothing\n' | configure
@@ -109,8 +109,8 @@ umount /usr/local/libexec/nsbox/nsbox-init
 # A box that is there.
 printf '[default]\nScope = user\nTimeoutStopSec = 0\n' | configure
 box_open alice
-checked "a box is joined and left" 0 'pam_nsbox.* joined .* leases=2' pamtester account alice acct_mgmt open_session close_session
-checked "a command runs in it" 0 'pam_nsbox.* joined .* leases=2' session --user alice --state -- hostname
+checked "a box is joined and left" 0 'nsbox-init: joined .* leases=2' pamtester account alice acct_mgmt open_session close_session
+checked "a command runs in it" 0 'nsbox-init: joined .* leases=2' session --user alice --state -- hostname
 box_close
 until_ok 5 has_holders 0
 

@@ -114,8 +114,8 @@ int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 	top[0] = (uintptr_t)function;
 	top[1] = (uintptr_t)argument;
 	va_start(arguments, argument);
-	if (flags & CLONE_PARENT_SETTID)
-		call.arguments[2] = (long)va_arg(arguments, pid_t *);
+	if (flags & (CLONE_PARENT_SETTID | CLONE_PIDFD))
+		call.arguments[2] = (long)va_arg(arguments, int *);
 	va_end(arguments);
 	__asm__("mov %%fs:0, %0" : "=r"(call.arguments[3]));
 	return (int)result_of(RUNNING_ON_VALGRIND ? (long)VALGRIND_NON_SIMD_CALL1(clone_outside, &call)

@@ -1,6 +1,7 @@
 /* pam_nsbox: the PAM door. Nothing else in the project knows PAM. */
 #include "box/box.h"
 #include "box/limits.h"
+#include "box/procfs.h"
 #include "namespaces.h"
 #include "policy/policy.h"
 
@@ -99,6 +100,7 @@ struct decision {
 	struct resolution resolution;
 	char id[BOX_ID_SIZE];
 	char *user, *service, *conf; /* that it was made for */
+	struct procfs_ahead ahead;
 	pid_t process; /* and by which one: the children of one that forks make boxes of their own */
 	time_t made;   /* CLOCK_BOOTTIME */
 	bool is_taken;
@@ -120,13 +122,21 @@ static const char *conf_of(const struct arguments *arguments)
 	return arguments->conf[0] ? arguments->conf : "none";
 }
 
+static void close_watch(int watch)
+{
+	if (watch >= 0)
+		close(watch);
+}
+
 static void free_decision(pam_handle_t *pamh, void *data, int status)
 {
 	struct decision *decision = data;
 
 	(void)pamh, (void)status;
-	if (!decision->is_taken)
+	if (!decision->is_taken) {
 		resolution_free(&decision->resolution);
+		close_watch(procfs_take_watch(&decision->ahead));
+	}
 	free(decision->user);
 	free(decision->service);
 	free(decision->conf);
@@ -153,6 +163,7 @@ static void keep_decision(
 		return;
 	}
 	decision->resolution = *resolution;
+	procfs_look_ahead(&decision->ahead);
 	memcpy(decision->id, id, sizeof(decision->id));
 	decision->user = strdup(item(pamh, PAM_USER));
 	decision->service = strdup(item(pamh, PAM_SERVICE));
@@ -165,8 +176,8 @@ static void keep_decision(
 }
 
 /* Takes over what the account phase has decided, once, if it is this login that it was decided for. */
-static bool take_decision(
-	const pam_handle_t *pamh, const struct arguments *arguments, char *id, struct resolution *resolution)
+static bool take_decision(const pam_handle_t *pamh, const struct arguments *arguments, char *id,
+	struct resolution *resolution, int *procfs_watch)
 {
 	const void *data = NULL;
 	struct decision *decision;
@@ -182,6 +193,7 @@ static bool take_decision(
 		return false;
 	decision->is_taken = true;
 	*resolution = decision->resolution;
+	*procfs_watch = procfs_take_watch(&decision->ahead);
 	memcpy(id, decision->id, sizeof(decision->id));
 	return true;
 }
@@ -253,7 +265,8 @@ static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *ent
 	return PAM_BUF_ERR;
 }
 
-static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution)
+static int enter_box(
+	pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution, int procfs_watch)
 {
 	const struct policy *policy = &resolution->policy;
 	char line[512], sentence[640], names[64];
@@ -265,6 +278,7 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 		.from = item(pamh, PAM_RHOST),
 		.tty = item(pamh, PAM_TTY),
 		.init = NSBOX_INIT,
+		.procfs_watch = procfs_watch,
 	};
 	struct box_entry entry;
 	struct box_failure failure;
@@ -294,19 +308,20 @@ static int open_session(pam_handle_t *pamh, int flags, const struct arguments *a
 {
 	struct resolution resolution;
 	char id[BOX_ID_SIZE];
-	int result = PAM_SUCCESS;
+	int result = PAM_SUCCESS, procfs_watch = -1;
 
 	if (is_open(pamh)) {
 		pam_syslog(pamh, LOG_NOTICE,
 			"the session is in its box already: a second opening changes nothing");
 		return PAM_SUCCESS;
 	}
-	if (!take_decision(pamh, arguments, id, &resolution)) {
+	if (!take_decision(pamh, arguments, id, &resolution, &procfs_watch)) {
+		forget_decision(pamh);
 		box_new_id(id);
 		resolve(pamh, arguments, id, &resolution);
 	}
 	switch (resolution.verdict) {
-	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution); break;
+	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution, procfs_watch); break;
 	case VERDICT_REFUSE:
 		result = refuse(pamh, flags, &resolution, "no policy", resolution.problem);
 		break;
@@ -321,6 +336,7 @@ static int open_session(pam_handle_t *pamh, int flags, const struct arguments *a
 		break;
 	}
 	resolution_free(&resolution);
+	close_watch(procfs_watch);
 	return result;
 }
 

@@ -502,6 +502,7 @@ struct opening {
 	struct box box;
 	struct box *page; /* where the box will be kept */
 	char directory[PATH_MAX];
+	int procfs_watch; /* of the request, until it is used */
 	int64_t scope_key;
 	int lease_holder;	  /* pidfd of the caller */
 	struct box_record record; /* of the box that it makes */
@@ -562,6 +563,9 @@ static int prepare(struct opening *opening, struct box_failure *failure)
 	inside->request = request;
 	inside->policy = policy;
 	inside->lease = opening->lease_holder;
+	/* It tells of a change once, so only one holder may ask it. */
+	inside->procfs_watch = opening->procfs_watch;
+	opening->procfs_watch = -1;
 	inside->box_key = live_box_key(request->id);
 	inside->scope_key = opening->scope_key;
 	inside->directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory;
@@ -832,6 +836,7 @@ static struct opening *new_opening(const struct box_request *request)
 	/* Not calloc(3): what is not used of the stacks costs nothing. */
 	memset(opening, 0, offsetof(struct opening, birth.stacks));
 	opening->request = request;
+	opening->procfs_watch = request->procfs_watch;
 	opening->box.is_own = true;
 	opening->box.directory = opening->box.self = -1;
 	for (size_t i = 0; i < MAX_KINDS; i++)

@@ -18,6 +18,7 @@ struct box_request {
 	const char *from;
 	const char *tty;
 	const char *init; /* path of nsbox-init */
+	int procfs_watch; /* from procfs_take_watch(), or -1 */
 };
 
 struct box_failure {

@@ -480,6 +480,7 @@ static int run_exec(struct inside *inside)
 
 const struct inside_step inside_steps[] = {
 	{"propagation", run_propagation, "keeps mounts made inside from the host", BY_NAMESPACE},
+	{"mounts", procfs_ask, "asks whether anything was mounted since the account phase", BY_EXIT},
 	{"descriptors", run_descriptors, "closes every descriptor of the caller's", BY_EXIT},
 	{"identity", run_identity, "becomes root, and nobody else", BY_EXIT},
 	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},

@@ -32,9 +32,10 @@ extern const size_t n_inside_steps;
 struct inside {
 	const struct box_request *request;
 	const struct policy *policy;
-	int record;	 /* INIT_FD_RECORD to be */
-	int lease;	 /* pidfd of the caller, INIT_FD_LEASE to be */
-	int64_t box_key; /* as in live_register() */
+	int record;	  /* INIT_FD_RECORD to be */
+	int procfs_watch; /* of the request, or -1 */
+	int lease;	  /* pidfd of the caller, INIT_FD_LEASE to be */
+	int64_t box_key;  /* as in live_register() */
 	int64_t scope_key;
 	const char *directory; /* the caller's working directory, absolute, which must exist inside; NULL:
 				  need not */
@@ -45,6 +46,7 @@ struct inside {
 	pid_t parent;	      /* the caller's PID as its child sees it */
 
 	/* The steps' own. */
+	bool has_no_other_procfs; /* the host's procfs is nowhere but at /proc */
 	bool is_placed[INIT_FDS];
 	int n_old; /* mounts moved aside */
 	int init_fd;

@@ -4,6 +4,7 @@
 #include "mounts.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -63,13 +64,18 @@ static int lift(const char *folder, const char *path)
 	return found;
 }
 
+static bool is_elsewhere(const struct mount_entry *entry)
+{
+	return strncmp(entry->path, "/proc", 5) != 0 || (entry->path[5] != '\0' && entry->path[5] != '/');
+}
+
 static int detach(const struct mount_entry *entry, void *data)
 {
 	struct inside *inside = data;
 	char folder[PATH_MAX];
 	int result;
 
-	if (strncmp(entry->path, "/proc", 5) == 0 && (entry->path[5] == '\0' || entry->path[5] == '/'))
+	if (!is_elsewhere(entry))
 		return 0; /* the new one, or an old one moved aside */
 	result = detach_top(entry->path);
 	if (result == 0 && strlen(entry->path) < sizeof(folder)) {
@@ -87,7 +93,61 @@ int procfs_detach_others(struct inside *inside)
 {
 	const int both = CLONE_NEWNS | CLONE_NEWPID;
 
-	if ((inside->policy->namespaces & both) != both)
+	if ((inside->policy->namespaces & both) != both || inside->has_no_other_procfs)
 		return 0;
 	return mounts_each_procfs(INIT_FD_PROC, detach, inside);
+}
+
+static int find(const struct mount_entry *entry, void *data)
+{
+	(void)data;
+	return is_elsewhere(entry);
+}
+
+static bool look_at_root(struct statx *root)
+{
+	return statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, root) == 0 &&
+	       (root->stx_mask & STATX_MNT_ID);
+}
+
+static bool is_same_root(const struct statx *root)
+{
+	struct statx now;
+
+	return look_at_root(&now) && now.stx_mnt_id == root->stx_mnt_id && now.stx_ino == root->stx_ino;
+}
+
+/* mountinfo tells by poll(2) whether anything was mounted in its mount namespace since it was opened
+ * (proc_pid_mountinfo(5)).
+ */
+void procfs_look_ahead(struct procfs_ahead *ahead)
+{
+	cleanup_fd int watch = raise_fd(open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
+
+	ahead->watch = -1;
+	if (watch >= 0 && look_at_root(&ahead->root) && fstat(watch, &ahead->watch_is) == 0 &&
+		mounts_each_procfs(-1, find, NULL) == 0)
+		ahead->watch = take_fd(&watch);
+}
+
+int procfs_take_watch(struct procfs_ahead *ahead)
+{
+	cleanup_fd int watch = -1;
+	struct stat is;
+
+	if (ahead->watch < 0 || fstat(ahead->watch, &is) < 0 || is.st_dev != ahead->watch_is.st_dev ||
+		is.st_ino != ahead->watch_is.st_ino)
+		return -1;
+	watch = ahead->watch;
+	ahead->watch = -1;
+	return is_same_root(&ahead->root) ? take_fd(&watch) : -1;
+}
+
+/* The mount namespace has been copied: if nothing had been mounted by now, the copy holds what was looked at. */
+int procfs_ask(struct inside *inside)
+{
+	struct pollfd change = {.fd = inside->procfs_watch, .events = POLLPRI};
+
+	inside->has_no_other_procfs = change.fd >= 0 && poll(&change, 1, 0) == 0;
+	return 0;
 }

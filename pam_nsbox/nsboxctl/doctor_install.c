@@ -225,7 +225,8 @@ static int try_box(int sentences)
 		.account = &account,
 		.id = id,
 		.service = "nsboxctl-doctor",
-		.init = NSBOX_INIT};
+		.init = NSBOX_INIT,
+		.procfs_watch = -1};
 	struct box_entry entry;
 	struct box_failure failure;
 	struct box *box;

@@ -457,10 +457,14 @@ static _Noreturn void run_caller(const struct fault *fault)
 	shared->open_ms = now_ms() - start;
 	shared->has_children_open = has_children();
 	shared->is_boxed = pam_getenv(pam, "NSBOX") != NULL;
-	if (shared->is_boxed)
+	if (shared->is_boxed) {
 		look_inside();
-	else
+	} else {
+		/* What the account phase has left for a session that was never reached goes with PAM. */
+		if (options.account)
+			end_pam(shared->open_result);
 		put_state(&shared->opened);
+	}
 	if (shared->open_result == PAM_SUCCESS || shared->is_boxed) {
 		shared->phase = CLOSING;
 		/* Where another part of the stack failed, an application does not close but ends. */

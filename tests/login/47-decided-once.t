@@ -61,6 +61,29 @@ ids=$(session --account --children 2 --user alice -- sh -c 'echo "$NSBOX"' 2>/de
 like "$ids" $'^[a-z2-7]{10}\n[a-z2-7]{10}$' "two children of a caller that forks after the account phase get a box each"
 isnt "${ids%$'\n'*}" "${ids#*$'\n'}" "... of its own name"
 
+# The account phase has looked for the host's procfs, too.
+cat >"$T/mount" <<'END'
+#!/bin/bash
+[ "$PAM_TYPE" = open_session ] && mount --bind /proc /srv/proc
+exit 0
+END
+chmod 755 "$T/mount"
+mkdir /srv/proc
+pam_service mounting 'account required pam_nsbox.so' "session required pam_exec.so quiet $T/mount" \
+    'session required pam_nsbox.so'
+policy_named sooner
+is "$(session --service mounting --account --user alice -- sh -c 'hostname; ls /srv/proc' 2>/dev/null)" sooner \
+    "a procfs that is mounted between the two phases cannot be reached"
+isnt "$(ls /srv/proc)" "" "(it is there for the host)"
+is "$(session --account --user alice -- sh -c 'ls /srv/proc' 2>/dev/null)" "" "nor can one that was there before both"
+umount /srv/proc
+pam_service apart 'account required pam_nsbox.so' "session required $T/bin/apart.so /srv/proc" \
+    'session required pam_nsbox.so'
+policy_named sooner
+is "$(session --service apart --account --user alice -- sh -c 'hostname; ls /srv/proc' 2>/dev/null)" sooner \
+    "nor one of another mount namespace, into which a module goes between the phases"
+rmdir /srv/proc
+
 policy_named sooner
 pam_service twice 'account required pam_nsbox.so' "account required pam_exec.so quiet $T/disable" \
     'account required pam_nsbox.so' 'session required pam_nsbox.so'

@@ -467,7 +467,7 @@ static uint32_t receive(int fd, struct lease_request *request, int *pidfd)
 	for (char *byte = request->who; *byte; byte++)
 		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
 			*byte = '?';
-	return request->operation;
+	return request->operation == NOT_YET ? 0 : request->operation;
 }
 
 /* Returns false if nobody listens. */

@@ -72,25 +72,11 @@ rm /etc/security/nsbox.conf.d/users.conf
 
 # All that a policy can ask for.
 mkdir -p /srv/tool /srv/secret
-configure <<'END'
-[default]
-Namespaces = mount, uts, ipc, pid, net, cgroup
-Propagation = rprivate
-ProtectProc = invisible
-ProcSubset = pid
-PrivateTmp = user
-TemporaryFileSystem = /mnt:size=1M
-BindPaths = /usr:/srv/tool
-BindReadOnlyPaths = /bin:/mnt/x/y
-ReadOnlyPaths = /etc
-ReadWritePaths = /etc/security
-InaccessiblePaths = /srv/secret, -/nothing
-NoExecPaths = /home
-ExecPaths = /usr/bin
-EphemeralPaths = /var/log
+configure < <(cat "$LIB/everything.conf" - <<'END'
 NoNewPrivileges = yes
 CapabilityBoundingSet = CAP_CHOWN
 END
+)
 faults_are_clean "a login by a policy with everything: every call fails" --confined "${part[@]}" errors
 faults_are_clean "every moment of it is the last" --confined --every "$(rounds 11 1)" kill
 

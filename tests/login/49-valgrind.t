@@ -58,22 +58,7 @@ checked "root gets no box" 0 '' pamtester account root acct_mgmt open_session cl
 
 # As much of a policy as there is.
 mkdir -p /srv/tool /srv/secret
-configure <<'END'
-[default]
-Namespaces = mount, uts, ipc, pid, net, cgroup
-Propagation = rprivate
-ProtectProc = invisible
-ProcSubset = pid
-PrivateTmp = user
-TemporaryFileSystem = /mnt:size=1M
-BindPaths = /usr:/srv/tool
-BindReadOnlyPaths = /bin:/mnt/x/y
-ReadOnlyPaths = /etc
-ReadWritePaths = /etc/security
-InaccessiblePaths = /srv/secret, -/nothing
-NoExecPaths = /home
-ExecPaths = /usr/bin
-EphemeralPaths = /var/log
+configure < <(cat "$LIB/everything.conf" - <<'END'
 NoNewPrivileges = yes
 CapabilityBoundingSet = ~CAP_CHOWN
 TasksMax = 50%
@@ -82,6 +67,7 @@ CPUWeight = 10
 IOWeight = 10
 RuntimeMaxSec = 1h
 END
+)
 checked "a policy says all that it can" 0 'nsbox-init: opened ' pamtester account alice acct_mgmt open_session close_session
 
 # What fails, in the holder, in the caller, in the configuration, and not at all.

@@ -423,7 +423,9 @@ static int begin_birth(struct birth *birth)
 	return birth->intermediate < 0 ? -errno : intermediate;
 }
 
-/* Makes the holder, and waits until it has been executed as nsbox-init, of which *self becomes a pidfd. */
+/* Makes the holder, and waits until it has become nsbox-init or ended; *self becomes a pidfd of it. Who was killed on the way
+ * is found when nsbox-init is waited for.
+ */
 static int give_birth(struct birth *birth, int *self)
 {
 	struct box_failure *failure = &birth->inside.failure;
@@ -435,7 +437,7 @@ static int give_birth(struct birth *birth, int *self)
 	if (intermediate < 0)
 		return fail(failure, "clone", "", intermediate);
 	result = live_wait(intermediate);
-	if (result == 0 && birth->has_left && birth->inside.is_executed) {
+	if (result == 0 && birth->has_left && !failure->step) {
 		*self = fcntl(birth->holder, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (*self >= 0) {
 			close(birth->holder);
@@ -642,7 +644,6 @@ static int create(struct opening *opening, struct box_failure *failure)
 	}
 	if (result == 0) {
 		box->lease = INIT_FD_LEASE;
-		opening->reply.head = (struct lease_reply_head){.lease = INIT_FD_LEASE, .leases = 1};
 		opening->reply.record = opening->record;
 	}
 	for (int i = 0; i < 2; i++)
@@ -717,7 +718,7 @@ static int join(struct opening *opening, struct box_failure *failure)
 }
 
 /* Joins the scope's box, or makes one; whoever loses the race to make it joins the winner's. */
-static int acquire(struct opening *opening, struct box_entry *entry, struct box_failure *failure)
+static int acquire(struct opening *opening, struct box_failure *failure)
 {
 	int result = 0;
 
@@ -725,8 +726,6 @@ static int acquire(struct opening *opening, struct box_entry *entry, struct box_
 		return create(opening, failure);
 	for (int i = 0; i < MAX_TRIES; i++) {
 		result = join(opening, failure);
-		if (result == 0)
-			entry->joined = true;
 		/* A box outside of this process's PID namespace cannot be entered: a login inside a box gets
 		 * a box within. */
 		if (result == -EXDEV) {
@@ -773,14 +772,14 @@ static int64_t scope_key(struct opening *opening)
 		policy->scope, policy->scope == SCOPE_USER ? request->account->name : policy->name, &place);
 }
 
-static int open_into(struct opening *opening, struct box_entry *entry, struct box_failure *failure)
+static int open_into(struct opening *opening, struct box_failure *failure)
 {
 	struct box *box = &opening->box;
 	int result, namespaces;
 
 	opening->scope_key = scope_key(opening);
 	fill_lease(opening->request, &opening->lease);
-	result = acquire(opening, entry, failure);
+	result = acquire(opening, failure);
 	if (result < 0)
 		return result;
 	/* A box that was there before may have been made under other settings. */
@@ -868,12 +867,9 @@ int box_open(const struct box_request *request, struct box **box, struct box_ent
 	if (result == 0 && opening->lease_holder < 0)
 		result = fail(failure, "save", "pidfd_open", opening->lease_holder);
 	if (result == 0)
-		result = open_into(opening, entry, failure);
+		result = open_into(opening, failure);
 	if (result == 0) {
 		memcpy(entry->id, opening->reply.record.id, sizeof(entry->id));
-		memcpy(entry->hostname, opening->reply.record.hostname, sizeof(entry->hostname));
-		entry->lease = opening->reply.head.lease;
-		entry->leases = opening->reply.head.leases;
 		entry->changed = opening->reply.record.digest != request->policy->digest;
 		*box = opening->page;
 		**box = opening->box;

@@ -30,11 +30,7 @@ struct box_failure {
 /* How a process got into its box. */
 struct box_entry {
 	char id[BOX_ID_SIZE + 5]; /* of the box, which may be an older one than requested (Scope) */
-	bool joined;		  /* it was there before */
-	bool changed;		  /* ... and was made under other settings than the policy's of today */
-	uint32_t lease;
-	uint32_t leases;
-	char hostname[72];
+	bool changed; /* it was there before, and was made under other settings than the policy's of today */
 };
 
 /* The calling process's way back and its lease; see box_open(). */

@@ -14,7 +14,7 @@ static const char *const outside_steps[][2] = {
 	{"save", "remembers the way back"},
 	{"bounding-set", "examines the caller's capability bounding set"},
 	{"clone", "makes the new namespaces"},
-	{"ready", "waits until nsbox-init is executed"},
+	{"ready", "waits for nsbox-init to be ready"},
 	{"join", "joins the box of the scope"},
 	{"enter", "enters the box"},
 	{"root", "makes sure that the caller is not in a chroot"},
@@ -104,8 +104,9 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 			request->init);
 	else if (strcmp(step, "ready") == 0)
 		snprintf(buf, size,
-			"its set-up was killed, or hung; look in the kernel's log for what ended or stopped "
-			"it");
+			"it ended or hung before it was ready; reinstall pam_nsbox, or look in the kernel's "
+			"log for "
+			"what ended or stopped it");
 	else if (strcmp(step, "directory") == 0)
 		snprintf(buf, size, "log in from a directory that the policy shows inside the box");
 	else if (strcmp(step, "registry") == 0 && failure->error == EPERM)

@@ -469,9 +469,7 @@ static int run_exec(struct inside *inside)
 			close(number);
 	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
 		return -errno;
-	inside->is_executed = true;
 	syscall(SYS_execveat, inside->init_fd, "", arguments, environment, AT_EMPTY_PATH);
-	inside->is_executed = false;
 	return inside_fail(inside, inside->request->init, -errno);
 }
 

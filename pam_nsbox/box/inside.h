@@ -51,8 +51,7 @@ struct inside {
 	int n_old; /* mounts moved aside */
 	int init_fd;
 
-	/* The outcome. */
-	bool is_executed; /* nsbox-init was about to be executed, and it did not fail */
+	/* The outcome, if no execve(2) happened. */
 	struct box_failure failure;
 };
 

@@ -226,13 +226,17 @@ home_of() {
     getent passwd "$1" | cut -d: -f6
 }
 
-# holders: the PIDs of all boxes' first processes, as the host sees them
+# holders: the PIDs of all boxes' first processes, as the host sees them. One that has ended and waits for its parent to
+# notice is none: its box is gone. nothing_left() sees it.
 holders() {
-    local comm
-    for comm in /proc/[0-9]*/comm; do
-        { [ "$(<"$comm")" = "$HOLDER" ] && comm=${comm#/proc/} && echo "${comm%/comm}"; } 2>/dev/null
+    local file stat
+    for file in /proc/[0-9]*/stat; do
+        { read -r stat <"$file"; } 2>/dev/null || continue
+        case $stat in
+        *" ($HOLDER) Z "*) ;;
+        *" ($HOLDER) "*) echo "${stat%% *}" ;;
+        esac
     done
-    return 0
 }
 
 count_holders() {

@@ -104,9 +104,8 @@ static void hint(const struct box_failure *failure, const struct box_request *re
 			request->init);
 	else if (strcmp(step, "ready") == 0)
 		snprintf(buf, size,
-			"it ended or hung before it was ready; reinstall pam_nsbox, or look in the kernel's "
-			"log for "
-			"what ended or stopped it");
+			"it ended or hung before it was ready; reinstall pam_nsbox, raise the caller's "
+			"RLIMIT_STACK, or look in the kernel's log for what ended or stopped it");
 	else if (strcmp(step, "directory") == 0)
 		snprintf(buf, size, "log in from a directory that the policy shows inside the box");
 	else if (strcmp(step, "registry") == 0 && failure->error == EPERM)

@@ -34,6 +34,8 @@ enum waited { WAITED_SIGNALS = 1, WAITED_LISTEN, WAITED_CLIENT, WAITED_LEASE, WA
 
 #define WAITED_DATA(what, fd) ((uint64_t)(what) << 32 | (uint32_t)(fd))
 
+#define STACK_LEAST	      (64 << 10) /* bytes; it uses less than 8 KiB */
+
 struct box {
 	struct box_record record;
 	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
@@ -689,6 +691,25 @@ static void shed_limits(void)
 		setpriority(PRIO_PROCESS, 0, 0);
 }
 
+/* Once: what is kept is what the maker had. */
+static void renew_limits(struct box_record *record)
+{
+	if (record->n_limits > 0)
+		return;
+	keep_limits(record);
+	shed_limits();
+}
+
+/* The kernel lays out a stack that may not grow as it is, at a random place of its first page: it may suffice for half of what
+ * there is to do.
+ */
+static bool may_grow(void)
+{
+	uint64_t limit[2]; /* soft, hard */
+
+	return syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, limit) == 0 && limit[0] >= STACK_LEAST;
+}
+
 /* It needs to signal other users' processes, and nothing else. */
 static void drop_privileges(void)
 {
@@ -767,8 +788,7 @@ static bool be_ready(struct lease_request *first)
 static void shed(struct box *box)
 {
 	detach_old_mounts(box);
-	keep_limits(&box->record);
-	shed_limits();
+	renew_limits(&box->record);
 	shed_oom_score(box);
 	keep_log(box);
 	drop_privileges();
@@ -786,6 +806,12 @@ int main(void)
 	prctl(PR_SET_NAME, "nsbox-init");
 	if (!begin_to_wait())
 		return 1;
+	/* It would end by this when somebody is in the box already. */
+	if (!may_grow()) {
+		renew_limits(&box.record);
+		if (!may_grow())
+			return 1;
+	}
 	/* Nobody waits for what it sheds, unless root in the box has less than this process and might take hold of it before. */
 	if (box.record.bounding_set_given)
 		shed(&box);

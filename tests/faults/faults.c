@@ -1022,8 +1022,10 @@ static void try_limits(void)
 	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
 		if (WITH_ADDRESS_SANITIZER && (resources[i] == RLIMIT_AS || resources[i] == RLIMIT_DATA))
 			continue;
-		for (size_t j = 0; j < sizeof(values) / sizeof(*values); j++)
-			try(&(struct fault){.resource = resources[i], .limit = values[j]});
+		/* Where in its page a stack begins is the kernel's dice: one try says little. */
+		for (int n = resources[i] == RLIMIT_STACK ? 8 : 1; n > 0; n--)
+			for (size_t j = 0; j < sizeof(values) / sizeof(*values); j++)
+				try(&(struct fault){.resource = resources[i], .limit = values[j]});
 	}
 }
 

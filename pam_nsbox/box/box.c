@@ -33,8 +33,10 @@
 
 #define MAX_KINDS	  8
 
-/* How often a box that is there, but ends or is not ready, is looked for again before a login is refused. */
-#define MAX_TRIES 20
+/* How often a box that is there, but ends or is not ready, is looked for again before a login is refused: for 8 s, as
+ * LIVE_TIMEOUT_MS. On a machine that is overloaded one box after the other can be found at its end.
+ */
+#define MAX_TRIES 40
 
 /* Lives in a page of its own that the kernel wipes in forked children (MADV_WIPEONFORK): a PID alone could
  * not tell them from the process that opened the box, for a child inside may have the number that its parent

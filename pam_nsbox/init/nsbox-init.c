@@ -539,9 +539,9 @@ static int accept_root(void)
 }
 
 /* A client who finds no number free is served on one that is kept, at once, so that he learns of it and the socket does not
- * stay ready for ever.
+ * stay ready for ever. Returns false if nobody came.
  */
-static void accept_client(struct box *box)
+static bool accept_client(struct box *box)
 {
 	int fd = accept_root();
 
@@ -559,6 +559,7 @@ static void accept_client(struct box *box)
 	} else if (fd >= 0 && !serve(box, fd) && !wait_for(fd, WAITED_CLIENT)) {
 		close(fd); /* who has spoken already, as most have, need not be waited for */
 	}
+	return fd >= 0;
 }
 
 /* An administrator's stop gives the scope free at once, so that the next login makes a new box. */
@@ -823,8 +824,12 @@ int main(void)
 
 	for (;;) {
 		struct epoll_event event;
-		int timeout = settle(&box);
+		int timeout;
 
+		/* Whoever waits at the door takes over what the last one has left. */
+		while (box.n_leases == 0 && accept_client(&box))
+			;
+		timeout = settle(&box);
 		if (epoll_wait(INIT_FD_WAITING, &event, 1, timeout) == 1)
 			handle(&box, (enum waited)(event.data.u64 >> 32), (int)(uint32_t)event.data.u64);
 	}

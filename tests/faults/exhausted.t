@@ -48,15 +48,18 @@ let_in "a register that is there on a read-only disk"
 
 # --- PIDs ---
 
-# As many processes as there are numbers, but for some. In a PID namespace the first 300 are given out once only.
+# As many processes as there are numbers, but for some, as long as the command lives. In a PID namespace the first 300 are
+# given out once only.
 cat >"$T/fill" <<'END'
 my $room = shift;
 open my $max, ">", "/proc/sys/kernel/pid_max" or die; print $max 330; close $max or die;
 my @children;
+$^F = 255;
+pipe my $end, my $held or die;
 for (;;) {
     my $child = fork;
     last if !defined $child;
-    if (!$child) { sleep 1000; exit }
+    if (!$child) { close $held; readline $end; exit }
     push @children, $child;
 }
 for (1 .. $room) {
@@ -69,7 +72,7 @@ END
 if [ "$(printf '%s\n' 6.14 "$(uname -r)" | sort -V | head -1)" = 6.14 ]; then
     for room in 0 1 2; do
         snapshot
-        attempt unshare --mount-proc --pid --fork --kill-child reaper perl "$T/fill" $room
+        attempt unshare --mount-proc --pid --fork --kill-child reaper --orphans perl "$T/fill" $room
         if [ $room -lt 2 ]; then
             refused "$room PIDs are free" 'step=clone .*: Resource temporarily unavailable'
         else
@@ -93,7 +96,7 @@ if in-userns true 2>/dev/null; then
         # Of each kind the machine that is made here has one.
         for room in 0 1 2 3 4 5 6; do
             snapshot
-            attempt in-userns -l "max_${kind}_namespaces=$((1 + room))" "$LIB/own-root" unshare --net --cgroup reaper
+            attempt in-userns -l "max_${kind}_namespaces=$((1 + room))" "$LIB/own-root" unshare --net --cgroup reaper --orphans
             [ $status -ne 0 ] || break
             refused "user.max_${kind}_namespaces has room for $room" "step=(clone|sysfs|paths) .*user\.max_${kind}_namespaces"
         done

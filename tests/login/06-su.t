@@ -95,6 +95,7 @@ inner=$(box_do "su alice -c 'echo \$NSBOX \$(readlink /proc/self/ns/pid); hostna
 like "$outer" '^[a-z2-7]{10} pid' "root, named by a policy, is in a box"
 isnt "${inner%% *}" "${outer%% *}" "su from inside a box makes a box of its own within"
 like "$inner" $'\n'"host-root-alice"$'\n'"$HOLDER\$" "the inner box is as every box; its host is the outer one"
+until_ok 5 has_holders 1
 is "$(count_holders)" 1 "the inner box ends before the outer one"
 box_close
 nothing_left "boxes within boxes leave nothing"

@@ -118,7 +118,7 @@ good "nsbox-init is back"
 # --- Namespaces that are used up, in a user namespace of our own: the limits of this machine stay as they are ---
 
 if in-userns true 2>/dev/null; then
-    around=(in-userns -l max_pid_namespaces=100 "$LIB/own-root" reaper)
+    around=(in-userns -l max_pid_namespaces=100 "$LIB/own-root" reaper --orphans)
     good "namespaces to spare"
     for kind in pid mnt uts ipc; do
         around=(in-userns -l "max_${kind}_namespaces=1" "$LIB/own-root" reaper)

@@ -91,6 +91,7 @@ away() {
     local how=$1 limit=$2 user start elapsed
     shift 2
     for user; do
+        until_ok 5 has_holders 0
         start=$(milliseconds)
         from_here
         hostname_of "$user" >"$T/out"

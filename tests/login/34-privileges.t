@@ -68,6 +68,7 @@ snapshot
 from_here
 pamtester pamtester alice open_session close_session open_session >"$T/out" 2>&1
 isnt $? 0 "CapabilityBoundingSet: a second session of the same process is refused"
+until_ok 2 log_has ' opened box='
 is "$(log | grep -c ' opened box=')" 1 "the first one was opened"
 logged 'refused.*step=bounding-set .* on CAP_SYS_ADMIN: .*CapabilityBoundingSet of an earlier session' "the log says why"
 nothing_left "nothing is left of it"
@@ -76,6 +77,7 @@ pamtester pamtester alice open_session close_session open_session close_session 
 is $? 0 "one that keeps what nsbox-init needs may open any number" || diag "$(cat "$T/out")"
 
 # nsbox-init gets no more than the caller has.
+until_ok 5 has_holders 0
 policy alice 'Hostname = boxed' 'TimeoutStopSec = 1s'
 snapshot
 setpriv --bounding-set -kill session --user alice -- sleep 4931 >"$T/out" 2>&1 3>&- &

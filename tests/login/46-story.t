@@ -29,7 +29,7 @@ snapshot
 
 # the_line EVENT: what the log says of it
 the_line() {
-    until_ok 5 log_has " $1 "
+    until_ok 5 log_has "nsbox-init: $1 "
     log | sed -n "s/^<86>\(nsbox-init: $1 .*\)/\1/p"
 }
 

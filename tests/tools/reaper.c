@@ -1,13 +1,15 @@
 /* PID 1 of a test machine: runs one command, reaps whatever is orphaned meanwhile, ends with the command.
  *
- *	reaper COMMAND [ARGUMENT...]
+ *	reaper [--orphans] COMMAND [ARGUMENT...]
  *
  * A shell as PID 1 would do nearly the same, but orphans would be its children then, and a test that looks
  * at who is whose child should not be among the suspects. When this process ends the kernel ends the
- * machine's PID namespace, so that no test, however it dies, leaves a process behind.
+ * machine's PID namespace, so that no test, however it dies, leaves a process behind. With --orphans what the command has
+ * left may end by itself before: a box has something to say to the log.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +18,13 @@
 
 int main(int argc, char **argv)
 {
+	bool orphans = argc > 1 && strcmp(argv[1], "--orphans") == 0;
 	pid_t command, pid;
-	int status;
+	int status, result = 1;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: reaper COMMAND [ARGUMENT...]\n");
+	argv += orphans;
+	if (argc < 2 + orphans) {
+		fprintf(stderr, "usage: reaper [--orphans] COMMAND [ARGUMENT...]\n");
 		return 2;
 	}
 	command = fork();
@@ -36,8 +40,11 @@ int main(int argc, char **argv)
 	for (;;) {
 		pid = wait(&status);
 		if (pid < 0 && errno != EINTR)
-			return 1;
-		if (pid == command)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			return result;
+		if (pid != command)
+			continue;
+		result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (!orphans)
+			return result;
 	}
 }

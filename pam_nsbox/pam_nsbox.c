@@ -198,6 +198,15 @@ static bool take_decision(const pam_handle_t *pamh, const struct arguments *argu
 	return true;
 }
 
+static int deny(pam_handle_t *pamh, int flags)
+{
+	if (!((unsigned int)flags & PAM_SILENT))
+		pam_error(pamh,
+			"This login was refused because its private session could not be set up; please ask "
+			"the administrator, whose system log says why.");
+	return REFUSED;
+}
+
 /* A login that should have been boxed and cannot be: refused, or let in as OnError says. sentence is for the
  * administrator; the user learns only that it is not his fault.
  */
@@ -214,13 +223,7 @@ static int refuse(pam_handle_t *pamh, int flags, const struct resolution *resolu
 			       : "let in without a box (OnError=allow)";
 	describe(pamh, resolution->policy.name, line, sizeof(line));
 	pam_syslog(pamh, LOG_ERR, "%s %s: %s: %s", what, line, step, sentence);
-	if (allow)
-		return PAM_SUCCESS;
-	if (!((unsigned int)flags & PAM_SILENT))
-		pam_error(pamh,
-			"This login was refused because its private session could not be set up; please ask "
-			"the administrator, whose system log says why.");
-	return REFUSED;
+	return allow ? PAM_SUCCESS : deny(pamh, flags);
 }
 
 /* --- open --- */
@@ -284,10 +287,16 @@ static int enter_box(
 	struct box_failure failure;
 	struct box *box;
 
-	if (box_open(&request, &box, &entry, &failure) < 0)
-		return refuse(pamh, flags, resolution, "opening failed",
-			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
 	describe(pamh, policy->name, line, sizeof(line));
+	if (box_open(&request, &box, &entry, &failure) < 0) {
+		box_failure_sentence(&failure, &request, sentence, sizeof(sentence));
+		if (!failure.is_inside)
+			return refuse(pamh, flags, resolution, "opening failed", sentence);
+		pam_syslog(pamh, LOG_ERR,
+			"refused (its process cannot leave the failed box) %s: opening failed: %s", line,
+			sentence);
+		return deny(pamh, flags);
+	}
 	if (keep(pamh, box, &entry, line) != PAM_SUCCESS)
 		return refuse(pamh, flags, resolution, "opening failed",
 			"step=keep: PAM could not keep the session's data");

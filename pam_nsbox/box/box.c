@@ -305,9 +305,17 @@ static int check_root(const struct box *box, struct box_failure *failure)
 }
 
 /* One setns(2) for all namespaces: the kernel does all of it or nothing. */
-static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
+/* Out of a box that is none, or not the right one. */
+static void turn_back(struct box *box, struct box_failure *failure)
 {
 	struct box_failure ignored;
+
+	if (go_back(box, &ignored) < 0)
+		failure->is_inside = true;
+}
+
+static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
+{
 	int result;
 
 	if (setns(box->self, namespaces) < 0)
@@ -318,7 +326,7 @@ static int enter(struct box *box, int namespaces, const char *directory, struct 
 	result = change_directory(directory);
 	if (result < 0) {
 		fail(failure, "directory", directory, result);
-		go_back(box, &ignored);
+		turn_back(box, failure);
 	}
 	return result;
 }
@@ -548,6 +556,23 @@ static int get_ready(struct opening *opening, int namespaces, struct box_failure
 	return result;
 }
 
+/* Into the box that box->self is of. It has not said yet that it is one: what it says comes while this is done, and nothing
+ * that is the user's runs before the login has heard it.
+ */
+static int go_ahead(struct opening *opening, int namespaces, struct box_failure *failure)
+{
+	int result = get_ready(opening, namespaces, failure);
+
+	return result < 0 ? result : enter(&opening->box, namespaces, opening->directory, failure);
+}
+
+static void forget_box(struct box *box)
+{
+	if (box->self >= 0)
+		close(box->self);
+	box->self = -1;
+}
+
 static int prepare(struct opening *opening, struct box_failure *failure)
 {
 	const struct box_request *request = opening->request;
@@ -604,7 +629,7 @@ static int leave_record(struct opening *opening, int ends[2])
 static int make_box(struct opening *opening, int ends[2], struct box_failure *failure)
 {
 	struct birth *birth = &opening->birth;
-	int result, unread = 0;
+	int result, entered, unread = 0;
 
 	birth->inside.record = ends[0];
 	result = give_birth(birth, &opening->box.self);
@@ -616,14 +641,18 @@ static int make_box(struct opening *opening, int ends[2], struct box_failure *fa
 		return result;
 	}
 	/* While nsbox-init starts. */
-	result = get_ready(opening, opening->request->policy->namespaces, failure);
-	if (result < 0)
-		return result;
+	entered = go_ahead(opening, opening->request->policy->namespaces, failure);
+	if (entered < 0 && entered != -ESRCH) /* it has ended: that is told by the pipe, too */
+		return entered;
 	result = live_wait(ends[1]);
 	/* Who ends is seen to have closed it before he is seen to have ended, and leaves unread what was left for him. */
 	if (result == 0 && (ioctl(ends[1], FIONREAD, &unread) < 0 || unread != 0))
 		result = -ECONNRESET;
-	return result < 0 ? fail(failure, "ready", opening->request->init, result) : 0;
+	if (result == 0)
+		return entered;
+	fail(failure, "ready", opening->request->init, result);
+	turn_back(&opening->box, failure);
+	return result;
 }
 
 static int create(struct opening *opening, struct box_failure *failure)
@@ -641,8 +670,7 @@ static int create(struct opening *opening, struct box_failure *failure)
 	}
 	if (result < 0 && box->self >= 0) {
 		sys_pidfd_send_signal(box->self, SIGKILL, NULL);
-		close(box->self);
-		box->self = -1;
+		forget_box(box);
 	}
 	if (result == 0) {
 		box->lease = INIT_FD_LEASE;
@@ -672,6 +700,9 @@ static bool is_same_scope(const struct opening *opening)
 	return strcmp(wanted, found->policy) == 0;
 }
 
+/* No box can be joined: there is none, or it is ending; or it is one outside of this process's PID namespace. */
+enum { JOIN_NONE = 1, JOIN_OUTSIDE };
+
 /* What follows when the box has answered, or has not. */
 static int take_answer(struct opening *opening, int result, struct box_failure *failure)
 {
@@ -682,40 +713,55 @@ static int take_answer(struct opening *opening, int result, struct box_failure *
 	if (result == 0 && head->error == EMFILE)
 		return fail(failure, "join", opening->reply.record.id, -EMFILE);
 	if (result < 0 || head->error != 0)
-		return -ENOENT;
+		return JOIN_NONE;
 	opening->box.lease = head->lease;
 	return is_same_scope(opening) ? 0 : fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
 }
 
-/* Joins the box that serves the scope. -ENOENT: there is none, or it is ending, so that one has to be made.
- */
+/* Joins the box that serves the scope, or returns JOIN_NONE or JOIN_OUTSIDE: then one has to be made. */
 static int join(struct opening *opening, struct box_failure *failure)
 {
 	struct box *box = &opening->box;
 	cleanup_fd int dir = live_open();
-	cleanup_fd int connection = -1, self = -1;
-	struct box_failure unready;
-	int pid, result, ready;
+	cleanup_fd int connection = -1;
+	const int wanted = (int)opening->request->policy->namespaces;
+	struct box_failure ahead = {0};
+	int pid, result, entered, namespaces;
 
 	if (dir < 0)
 		return fail(failure, "registry", LIVE_DIRECTORY, dir);
 	pid = live_find(dir, opening->scope_key);
+	if (pid == -ENOENT)
+		return JOIN_NONE;
+	if (pid == -EXDEV)
+		return JOIN_OUTSIDE;
 	if (pid < 0)
 		return fail(failure, "join", opening->request->account->name, pid);
-	result = live_ask(pid, &opening->lease, opening->lease_holder, &connection, &self);
-	if (result < 0)
+	result = live_ask(pid, &opening->lease, opening->lease_holder, &connection, &box->self);
+	if (result < 0) {
+		forget_box(box);
 		return take_answer(opening, result, failure);
-	/* While nsbox-init answers. */
-	ready = get_ready(opening, opening->request->policy->namespaces, &unready);
-	result = take_answer(opening, live_receive(connection, &opening->reply), failure);
-	if (result == 0 && ready < 0) {
-		*failure = unready;
-		result = ready;
 	}
-	if (result == 0)
-		box->self = take_fd(&self);
-	else if (box->lease != 0)
-		give_lease_back(self, box->lease);
+	/* While nsbox-init answers. */
+	entered = go_ahead(opening, wanted, &ahead);
+	result = take_answer(opening, live_receive(connection, &opening->reply), failure);
+	/* A box that was there before may have been made under other settings. */
+	namespaces = (int)opening->reply.record.namespaces;
+	if (result == 0 && namespaces != wanted) {
+		turn_back(box, &ahead);
+		entered = go_ahead(opening, namespaces, &ahead);
+	}
+	if (result == 0 && entered < 0) {
+		*failure = ahead;
+		result = entered == -ESRCH ? JOIN_NONE : entered; /* it was killed in between */
+	}
+	if (result != 0) {
+		turn_back(box, failure);
+		if (box->lease != 0)
+			give_lease_back(box->self, box->lease);
+		box->lease = 0;
+		forget_box(box);
+	}
 	return result;
 }
 
@@ -730,12 +776,14 @@ static int acquire(struct opening *opening, struct box_failure *failure)
 		result = join(opening, failure);
 		/* A box outside of this process's PID namespace cannot be entered: a login inside a box gets
 		 * a box within. */
-		if (result == -EXDEV) {
+		if (result == JOIN_OUTSIDE) {
 			opening->scope_key = -1;
 			return create(opening, failure);
 		}
-		if (result != -ENOENT)
+		if (result != JOIN_NONE)
 			return result;
+		if (failure->is_inside)
+			return fail(failure, "leave", "", -EBUSY);
 		result = create(opening, failure);
 		if (result != -EEXIST || strcmp(failure->step, "register") != 0)
 			return result;
@@ -776,22 +824,9 @@ static int64_t scope_key(struct opening *opening)
 
 static int open_into(struct opening *opening, struct box_failure *failure)
 {
-	struct box *box = &opening->box;
-	int result, namespaces;
-
 	opening->scope_key = scope_key(opening);
 	fill_lease(opening->request, &opening->lease);
-	result = acquire(opening, failure);
-	if (result < 0)
-		return result;
-	/* A box that was there before may have been made under other settings. */
-	namespaces = (int)opening->reply.record.namespaces;
-	result = get_ready(opening, namespaces, failure);
-	if (result == 0)
-		result = enter(box, namespaces, opening->directory, failure);
-	if (result < 0)
-		give_lease_back(box->self, box->lease);
-	return result;
+	return acquire(opening, failure);
 }
 
 /* The first capability from first on that the policy takes out of the bounding set, and that is in it; -1: none. Every

@@ -25,6 +25,7 @@ struct box_failure {
 	const char *step;  /* what was done, as in the table of steps: "procfs", "enter" */
 	int error;	   /* positive errno */
 	char subject[256]; /* what it was done to, or empty */
+	bool is_inside;	   /* the caller could not be taken out of the box again, and must not go on */
 };
 
 /* How a process got into its box. */

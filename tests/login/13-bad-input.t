@@ -115,6 +115,21 @@ rm "$T/hang" "$INIT"
 cp -p "$T/nsbox-init" "$INIT"
 good "nsbox-init is back"
 
+# --- A box that failed and that its process cannot leave: OnError = allow would let the user into the half of it ---
+
+mkdir /srv/hidden
+policy allow 'TemporaryFileSystem = /srv' 'Scope = user'
+snapshot
+box_open alice
+from_here
+(cd /srv/hidden && strace -f -qq -o "$T/strace" -e trace=setns -e inject=setns:error=ENOMEM:when=3+ session --user alice -- true) \
+    >"$T/out" 2>"$T/session" 3>&-
+is $? 120 "a process that cannot go back: the login is refused, OnError=allow or not"
+logged 'refused \(its process cannot leave the failed box\) .*step=directory .* on /srv/hidden: ' "and the log says why"
+box_close
+nothing_left "and nothing is left when it has ended"
+rmdir /srv/hidden
+
 # --- Namespaces that are used up, in a user namespace of our own: the limits of this machine stay as they are ---
 
 if in-userns true 2>/dev/null; then

@@ -406,7 +406,7 @@ static void free_text(pam_handle_t *pamh, void *data, int status)
 /* pam_systemd reads these when it opens the session (pam_systemd(8), "systemd.memory_max" and others). Of tasks it reads
  * a number or "infinity" and, in no version, a percentage.
  */
-static int hand_over_limits(pam_handle_t *pamh, const struct policy *policy)
+static bool hand_over_limits(pam_handle_t *pamh, const struct policy *policy)
 {
 	char tasks[24];
 	const struct {
@@ -430,9 +430,22 @@ static int hand_over_limits(pam_handle_t *pamh, const struct policy *policy)
 		copy = strdup(limits[i].value);
 		if (!copy || pam_set_data(pamh, limits[i].name, copy, free_text) != PAM_SUCCESS) {
 			free(copy);
-			return PAM_BUF_ERR;
+			return false;
 		}
 	}
+	return true;
+}
+
+/* Where OnError = allow it is boxed all the same: the limits alone are missing. */
+static int without_limits(pam_handle_t *pamh, int flags, const struct resolution *resolution)
+{
+	static const char why[] = "there is no memory for what pam_systemd has to be told";
+	char line[512];
+
+	if (resolution->on_error != ON_ERROR_ALLOW)
+		return refuse(pamh, flags, resolution, "no limits", why);
+	describe(pamh, resolution->policy.name, line, sizeof(line));
+	pam_syslog(pamh, LOG_ERR, "not limited (OnError=allow) %s: %s", line, why);
 	return PAM_SUCCESS;
 }
 
@@ -449,8 +462,8 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	resolve(pamh, &arguments, id, &resolution);
 	if (resolution.verdict == VERDICT_REFUSE)
 		result = refuse(pamh, flags, &resolution, "no policy", resolution.problem);
-	else if (resolution.verdict == VERDICT_BOX)
-		result = hand_over_limits(pamh, &resolution.policy);
+	else if (resolution.verdict == VERDICT_BOX && !hand_over_limits(pamh, &resolution.policy))
+		result = without_limits(pamh, flags, &resolution);
 	if (result == PAM_SUCCESS && resolution.verdict == VERDICT_BOX)
 		keep_decision(pamh, &arguments, id, &resolution);
 	else

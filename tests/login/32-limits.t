@@ -47,6 +47,22 @@ items 'MemoryMax = 300M' >/dev/null
 session --account --user bob -- true 2>"$T/session"
 is "$(cat "$T/items")" "" "somebody else's policy hands over nothing"
 
+# --- without memory for what pam_systemd is told ---
+
+for on_error in deny allow; do
+    printf '%s\n' '[policy limited]' 'Users = alice' 'MemoryMax = 300M' "OnError = $on_error" | configure
+    from_here
+    LD_PRELOAD=$BUILD/tests/no_data.so session --account --user alice -- sh -c 'echo "$NSBOX"' >"$T/out" 2>"$T/session"
+    status=$?
+    if [ "$on_error" = deny ]; then
+        like "$(cat "$T/session")" 'acct_mgmt: 4 ' "no memory to hand a limit over: the login is refused"
+        logged 'refused \(OnError=deny\) .*user="alice".*: no limits: there is no memory' "and the log says why"
+    else
+        like "$status $(cat "$T/out")" '^0 [a-z2-7]{10}$' "with OnError=allow it is let in, in its box"
+        logged 'not limited \(OnError=allow\) .*user="alice".*: there is no memory' "and the log says what it lacks"
+    fi
+done
+
 # --- without systemd ---
 
 [ ! -e /run/systemd/system ] || bail_out "this machine was to have no systemd"

@@ -1,0 +1,18 @@
+/* Not a module, but preloaded: libpam has no memory for the data items that pam_systemd reads. */
+#include <dlfcn.h>
+#include <security/pam_modules.h>
+#include <string.h>
+
+typedef int set_data(pam_handle_t *, const char *, void *, void (*)(pam_handle_t *, void *, int));
+
+int pam_set_data(
+	pam_handle_t *pamh, const char *name, void *data, void (*cleanup)(pam_handle_t *, void *, int))
+{
+	static set_data *real;
+
+	if (strncmp(name, "systemd.", strlen("systemd.")) == 0)
+		return PAM_BUF_ERR;
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "pam_set_data");
+	return real(pamh, name, data, cleanup);
+}

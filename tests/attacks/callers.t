@@ -72,11 +72,12 @@ second=$!
 sleep 0.5
 kill -CONT "$holder"
 ok "a caller whose handler runs while it waits gets in" until_ok 10 pgrep -fx 'sleep 4917' >/dev/null
+until_ok 2 log_has ' joined '
 is "$(log | grep -o ' joined .* leases=.*' | grep -o 'leases=[0-9]*')" leases=2 "and took one lease"
 pkill -fx 'sleep 4917'
 wait $second
 until_ok 5 log_has 'left .*leases=1'
-is "$(log | grep -c ' left ')" 1 "which it gives back, and has no other"
+logged_times 1 ' left ' "which it gives back, and has no other"
 like "$(cat "$T/out/second")" 'state: unchanged' "and is what it was"
 pkill -fx 'sleep 4916'
 wait $first

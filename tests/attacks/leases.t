@@ -79,7 +79,7 @@ sleep 0.3
 kill -CONT "$holder"
 is_in 2
 is_in 3
-is "$(log | grep -c ' joined ')" 2 "two sessions join at once"
+logged_times 2 ' joined ' "two sessions join at once"
 unlike "$(log)" 'lease=0 ' "neither gets a lease that cannot be given back"
 for number in 1 2 3; do
     leave "$number"
@@ -172,7 +172,7 @@ unlike "$(log)" 'why="closed" leases=0' "and has its lease"
 from_here
 session --user alice --root -- sh -c 'for lease in 6 7 8 9 10 11 12; do /bin/kill -q $lease -s 40 1; done' >"$T/root" 2>&1
 sleep 0.2
-is "$(log | grep -c ' left ')" 1 "root inside cannot give back the lease of a session (the one that left is his own)"
+logged_times 1 ' left ' "root inside cannot give back the lease of a session (the one that left is his own)"
 session --user alice --root -- sh -c 'kill -KILL 1; kill -STOP 1; sleep 0.2' >"$T/root" 2>&1
 ok "root inside can neither kill nor stop nsbox-init" kill -0 "$holder"
 unlike "$(cat "/proc/$holder/status")" 'State:.T' "it runs"

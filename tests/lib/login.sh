@@ -155,6 +155,16 @@ log_has() {
     log | grep -Eqi -- "$1"
 }
 
+# logged_times N REGEX CLAIM: as logged, of N lines
+logged_times() {
+    until_ok 2 log_has_times "$1" "$2"
+    is "$(log | grep -Eci -- "$2")" "$1" "$3"
+}
+
+log_has_times() {
+    [ "$(log | grep -Eci -- "$2")" -eq "$1" ]
+}
+
 # --- sshd ---
 
 # start_sshd [SSHD_CONFIG_LINE...]: a server of our own on 127.0.0.1; the PAM service is sshd

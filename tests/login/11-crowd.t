@@ -49,8 +49,8 @@ is "$(cut -d' ' -f4,5 "$T/views" | sort -u)" "host-alice $HOLDER" "each has its 
 # nsbox-init and sshd's process for the user, beside those that look.
 is "$(cut -d' ' -f6 "$T/views" | sort -u)" 2 "none sees a process of another"
 nothing_left "nothing is left of $logins logins" 30
-is "$(log | grep -c ' opened box=')" "$logins" "the log tells of $logins boxes opened"
-is "$(log | grep -c ' stopped box=')" "$logins" "the log tells of $logins boxes stopped"
+logged_times "$logins" ' opened box=' "the log tells of $logins boxes opened"
+logged_times "$logins" ' stopped box=' "the log tells of $logins boxes stopped"
 
 # --- A system log whose queue is full: it holds as few as ten messages ---
 

@@ -35,7 +35,7 @@ wait
 exec 6>&-
 rm -f "$T/stay"
 nothing_left 'then nothing is left' 15
-is "$(log | grep -c ' stopped box=')" 1 'the box ended once'
+logged_times 1 ' stopped box=' 'the box ended once'
 rm -f "$T"/ssh-*
 
 # --- random kills ---

@@ -217,7 +217,7 @@ static int restore_directory(const struct box *box)
 	return result;
 }
 
-static int go_back(struct box *box, struct box_failure *failure)
+static int leave(struct box *box, struct box_failure *failure)
 {
 	int result = 0;
 
@@ -225,10 +225,16 @@ static int go_back(struct box *box, struct box_failure *failure)
 		if ((box->namespaces & namespace_kinds[i].flag) &&
 			setns(box->way_back[i], namespace_kinds[i].flag) < 0)
 			result = fail(failure, "leave", namespace_kinds[i].name, -errno);
-	if ((box->namespaces & CLONE_NEWNS) && restore_directory(box) < 0)
-		result = fail(failure, "leave", "the working directory", -errno);
 	box->namespaces = 0;
 	return result;
+}
+
+static int go_back(struct box *box, struct box_failure *failure)
+{
+	bool with_mounts = (box->namespaces & CLONE_NEWNS) != 0;
+	int result = leave(box, failure), restored = with_mounts ? restore_directory(box) : 0;
+
+	return restored < 0 ? fail(failure, "leave", "the working directory", restored) : result;
 }
 
 /* --- entering --- */
@@ -304,24 +310,35 @@ static int check_root(const struct box *box, struct box_failure *failure)
 	return -EXDEV;
 }
 
-/* One setns(2) for all namespaces: the kernel does all of it or nothing. */
-/* Out of a box that is none, or not the right one. */
+/* Out of a box that is none, or not the right one. Whose directory cannot be entered again is out of it all the same. */
 static void turn_back(struct box *box, struct box_failure *failure)
 {
 	struct box_failure ignored;
+	bool with_mounts = (box->namespaces & CLONE_NEWNS) != 0;
 
-	if (go_back(box, &ignored) < 0)
+	if (leave(box, &ignored) < 0)
 		failure->is_inside = true;
+	if (with_mounts)
+		restore_directory(box);
 }
 
-static int enter(struct box *box, int namespaces, const char *directory, struct box_failure *failure)
+/* One setns(2) for all namespaces: the kernel does all of it or nothing. */
+static int enter(struct box *box, int namespaces, struct box_failure *failure)
 {
-	int result;
-
 	if (setns(box->self, namespaces) < 0)
 		return fail(failure, "enter", "", -errno);
 	box->namespaces = namespaces;
-	if (!(namespaces & CLONE_NEWNS) || strcmp(directory, "/") == 0)
+	return 0;
+}
+
+/* To the caller's directory, in a box that is complete: its holder may still be mounting when somebody joins it, and what
+ * the path leads to then is what the policy is about to hide.
+ */
+static int arrive(struct box *box, const char *directory, struct box_failure *failure)
+{
+	int result;
+
+	if (!(box->namespaces & CLONE_NEWNS) || strcmp(directory, "/") == 0)
 		return 0;
 	result = change_directory(directory);
 	if (result < 0) {
@@ -563,7 +580,7 @@ static int go_ahead(struct opening *opening, int namespaces, struct box_failure 
 {
 	int result = get_ready(opening, namespaces, failure);
 
-	return result < 0 ? result : enter(&opening->box, namespaces, opening->directory, failure);
+	return result < 0 ? result : enter(&opening->box, namespaces, failure);
 }
 
 static void forget_box(struct box *box)
@@ -642,14 +659,20 @@ static int make_box(struct opening *opening, int ends[2], struct box_failure *fa
 	}
 	/* While nsbox-init starts. */
 	entered = go_ahead(opening, opening->request->policy->namespaces, failure);
-	if (entered < 0 && entered != -ESRCH) /* it has ended: that is told by the pipe, too */
-		return entered;
+	if (entered == 0)
+		entered = arrive(&opening->box, opening->directory, failure);
 	result = live_wait(ends[1]);
 	/* Who ends is seen to have closed it before he is seen to have ended, and leaves unread what was left for him. */
 	if (result == 0 && (ioctl(ends[1], FIONREAD, &unread) < 0 || unread != 0))
 		result = -ECONNRESET;
-	if (result == 0)
+	if (result == 0) {
+		/* Others may have joined it by now. */
+		if (entered < 0) {
+			give_lease_back(opening->box.self, INIT_FD_LEASE);
+			forget_box(&opening->box);
+		}
 		return entered;
+	}
 	fail(failure, "ready", opening->request->init, result);
 	turn_back(&opening->box, failure);
 	return result;
@@ -751,6 +774,11 @@ static int join(struct opening *opening, struct box_failure *failure)
 		turn_back(box, &ahead);
 		entered = go_ahead(opening, namespaces, &ahead);
 	}
+	if (result == 0 && entered == 0)
+		entered = ahead.is_inside ? fail(&ahead, "leave", "", -EBUSY)
+					  : arrive(box, opening->directory, &ahead);
+	if (ahead.is_inside)
+		failure->is_inside = true;
 	if (result == 0 && entered < 0) {
 		*failure = ahead;
 		result = entered == -ESRCH ? JOIN_NONE : entered; /* it was killed in between */

@@ -350,7 +350,7 @@ static int run_old_procfs(struct inside *inside)
 static int run_socket(struct inside *inside)
 {
 	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LEASE_SOCKET};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(fd, SOMAXCONN) < 0)

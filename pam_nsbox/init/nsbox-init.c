@@ -562,6 +562,16 @@ static bool accept_client(struct box *box)
 	return fd >= 0;
 }
 
+/* As settle(), but whoever waits at the door takes over what the last session has left. */
+static int decide(struct box *box)
+{
+	struct pollfd door = {.fd = INIT_FD_LISTEN, .events = POLLIN};
+
+	while (box->n_leases == 0 && poll(&door, 1, 0) == 1 && accept_client(box))
+		;
+	return settle(box);
+}
+
 /* An administrator's stop gives the scope free at once, so that the next login makes a new box. */
 static void request_stop(struct box *box, bool at_once)
 {
@@ -824,12 +834,8 @@ int main(void)
 
 	for (;;) {
 		struct epoll_event event;
-		int timeout;
+		int timeout = decide(&box);
 
-		/* Whoever waits at the door takes over what the last one has left. */
-		while (box.n_leases == 0 && accept_client(&box))
-			;
-		timeout = settle(&box);
 		if (epoll_wait(INIT_FD_WAITING, &event, 1, timeout) == 1)
 			handle(&box, (enum waited)(event.data.u64 >> 32), (int)(uint32_t)event.data.u64);
 	}

@@ -509,7 +509,7 @@ static void go_on(int n_events)
 {
 	for (int i = 0; i < n_events; i++) {
 		struct epoll_event event;
-		int timeout = settle(&box);
+		int timeout = decide(&box);
 
 		FUZZ_ASSERT(timeout == -1 || timeout > 0 || box.record.timeout_stop_ms == 0);
 		if (fake_epoll_wait(INIT_FD_WAITING, &event, 1, timeout) == 1)

@@ -131,7 +131,7 @@ is "$(cat "$T/boxed")" "$(cat "$T/unboxed")" "the shell has the descriptors that
 for user in bob alice; do
     session --user $user --exec -- sleep 4904 >/dev/null 2>"$T/session" 3>&- </dev/null &
     caller=$!
-    until_ok 5 pgrep -fx 'sleep 4904' >/dev/null
+    until_ok 5 grep -q nanosleep "/proc/$caller/wchan" # it has closed what it read at its start
     find "/proc/$caller/fd" -type l -printf '%f %l\n' | sed 's/\[[0-9]*\]//' | sort >"$T/exec-$user"
     kill $caller
     wait $caller 2>/dev/null

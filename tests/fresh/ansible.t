@@ -11,6 +11,8 @@ REPO=$(cd "$HERE/../.." && pwd)
 HOSTS='shell1 shell2 shell3'
 PROGRAMS=(mmdebstrap dpkg-buildpackage dh systemd-nspawn ansible-playbook)
 . "$HERE/fresh.sh"
+export HOME=$work/home # where these programs would leave something of their own
+mkdir "$HOME"
 
 # The system is fetched outside; what follows has a network, mounts and process numbers of the test's own: what it starts
 # ends with it, and no port is anybody else's.

@@ -8,6 +8,8 @@ REPO=$(cd "$HERE/../.." && pwd)
 
 PROGRAMS=(rpmbuild rpmlint)
 . "$HERE/fresh.sh"
+export HOME=$work/home # where these programs would leave something of their own
+mkdir "$HOME"
 
 if "$REPO/packaging/build-rpm" "$work" >"$work/log" 2>&1; then
     pass "rpmbuild builds the package"

@@ -640,7 +640,7 @@ static int leave_record(struct opening *opening, int ends[2])
 	return writev(ends[1], parts, 2) == (ssize_t)size ? 0 : -EIO;
 }
 
-/* Makes the holder, gets ready meanwhile, and waits until it is ready as nsbox-init: that closes the end of the pipe that it
+/* Makes the holder, enters its box meanwhile, and waits until it is ready as nsbox-init: that closes the end of the pipe that it
  * was given, and so does its death.
  */
 static int make_box(struct opening *opening, int ends[2], struct box_failure *failure)

@@ -34,8 +34,6 @@ enum waited { WAITED_SIGNALS = 1, WAITED_LISTEN, WAITED_CLIENT, WAITED_LEASE, WA
 
 #define WAITED_DATA(what, fd) ((uint64_t)(what) << 32 | (uint32_t)(fd))
 
-#define STACK_LEAST	      (64 << 10) /* bytes; it uses less than 8 KiB */
-
 struct box {
 	struct box_record record;
 	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
@@ -711,8 +709,10 @@ static void renew_limits(struct box_record *record)
 	shed_limits();
 }
 
-/* The kernel lays out a stack that may not grow as it is, at a random place of its first page: it may suffice for half of what
- * there is to do.
+#define STACK_LEAST (64 << 10) /* bytes; it uses less than 8 KiB */
+
+/* The kernel begins a stack at a random place of its first page. One that may not grow can suffice until the box is ready, and
+ * no longer.
  */
 static bool may_grow(void)
 {

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -669,6 +670,10 @@ static void keep_limits(struct box_record *record)
 
 /* A setuid caller runs in its user's limits and at his priority, and so did this process until now: a box that he shares
  * with others shall not end by them, or starve. What the machine does not allow stays as it is.
+ *
+ * SCHED_BATCH is neither SCHED_IDLE, which the user may have asked for, nor a real-time policy of the caller's; and a batch
+ * process that wakes up does not take the processor from others (sched(7)): from the login that has just asked it for a lease
+ * and has other things to do meanwhile.
  */
 static void shed_limits(void)
 {
@@ -680,6 +685,8 @@ static void shed_limits(void)
 		{RLIMIT_STACK, 8 << 20}, {RLIMIT_NOFILE, 512 << 10}, /* a lease is a descriptor */
 		{RLIMIT_SIGPENDING, 32 << 10},			     /* it is given back by a queued signal */
 	};
+
+	static const int no_priority = 0; /* struct sched_param */
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		uint64_t limit[2] = {0, 0}; /* soft, hard */
@@ -698,6 +705,7 @@ static void shed_limits(void)
 	}
 	if (getpriority(PRIO_PROCESS, 0) > 0)
 		setpriority(PRIO_PROCESS, 0, 0);
+	syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &no_priority);
 }
 
 /* Once: what is kept is what the maker had. */

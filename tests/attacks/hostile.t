@@ -62,7 +62,7 @@ ulimit -S -n 40
 ulimit -S -i 3
 ulimit -S -t 1000
 exec 30</etc/hostname 31>/dev/null
-nice -n 15 su bob -c 'sleep 4911 & echo $!; ulimit -S -t; wait'
+nice -n 15 chrt --idle 0 su bob -c 'sleep 4911 & echo $!; ulimit -S -t; wait'
 END
 chmod 755 "$T/hostile-su"
 as alice "$T/hostile-su" >"$T/told" 2>&1 3>&- &
@@ -75,6 +75,7 @@ is "$(awk '/^Groups/ { print $2 }' "/proc/$holder/status")" "" "su: and none of 
 at_least "$(awk '/^Max open files/ { print $4 }' "/proc/$holder/limits")" 1024 "su: nsbox-init is not bound by his limit of descriptors"
 is "$(awk '/^Max cpu time/ { print $4 }' "/proc/$holder/limits")" unlimited "su: nor by his limit of CPU time"
 is "$(ps -o ni= -p "$holder" | xargs)" 0 "su: nor does it run at his priority"
+is "$(ps -o cls= -p "$holder" | xargs)" B "su: nor under his scheduling policy, by which it might never run; nor does it take the processor from a login"
 unlike "$(readlink "/proc/$holder"/fd/*)" 'hostname' "su: it has no descriptor of his"
 is "$(tail -n 1 "$T/told")" 1000 "su: what he limits for himself is limited inside"
 for signal in TERM STOP KILL QUIT 40; do

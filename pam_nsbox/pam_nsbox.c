@@ -1,7 +1,6 @@
 /* pam_nsbox: the PAM door. Nothing else in the project knows PAM. */
 #include "box/box.h"
 #include "box/limits.h"
-#include "box/procfs.h"
 #include "namespaces.h"
 #include "policy/policy.h"
 
@@ -100,7 +99,7 @@ struct decision {
 	struct resolution resolution;
 	char id[BOX_ID_SIZE];
 	char *user, *service, *conf; /* that it was made for */
-	struct procfs_ahead ahead;
+	struct box_ahead *ahead;     /* or NULL */
 	pid_t process; /* and by which one: the children of one that forks make boxes of their own */
 	time_t made;   /* CLOCK_BOOTTIME */
 	bool is_taken;
@@ -122,10 +121,10 @@ static const char *conf_of(const struct arguments *arguments)
 	return arguments->conf[0] ? arguments->conf : "none";
 }
 
-static void close_watch(int watch)
+static void forget_ahead(struct box_ahead *ahead)
 {
-	if (watch >= 0)
-		close(watch);
+	if (ahead)
+		box_forget(ahead);
 }
 
 static void free_decision(pam_handle_t *pamh, void *data, int status)
@@ -135,7 +134,7 @@ static void free_decision(pam_handle_t *pamh, void *data, int status)
 	(void)pamh, (void)status;
 	if (!decision->is_taken) {
 		resolution_free(&decision->resolution);
-		close_watch(procfs_take_watch(&decision->ahead));
+		forget_ahead(decision->ahead);
 	}
 	free(decision->user);
 	free(decision->service);
@@ -153,17 +152,18 @@ static void forget_decision(pam_handle_t *pamh)
 }
 
 /* Leaves the resolution to PAM; where there is no memory for that it is freed, and made again when it is needed. */
-static void keep_decision(
-	pam_handle_t *pamh, const struct arguments *arguments, const char *id, struct resolution *resolution)
+static void keep_decision(pam_handle_t *pamh, const struct arguments *arguments, const char *id,
+	struct resolution *resolution, struct box_ahead *ahead)
 {
 	struct decision *decision = calloc(1, sizeof(*decision));
 
 	if (!decision) {
 		resolution_free(resolution);
+		forget_ahead(ahead);
 		return;
 	}
 	decision->resolution = *resolution;
-	procfs_look_ahead(&decision->ahead);
+	decision->ahead = ahead;
 	memcpy(decision->id, id, sizeof(decision->id));
 	decision->user = strdup(item(pamh, PAM_USER));
 	decision->service = strdup(item(pamh, PAM_SERVICE));
@@ -177,7 +177,7 @@ static void keep_decision(
 
 /* Takes over what the account phase has decided, once, if it is this login that it was decided for. */
 static bool take_decision(const pam_handle_t *pamh, const struct arguments *arguments, char *id,
-	struct resolution *resolution, int *procfs_watch)
+	struct resolution *resolution, struct box_ahead **ahead)
 {
 	const void *data = NULL;
 	struct decision *decision;
@@ -193,7 +193,7 @@ static bool take_decision(const pam_handle_t *pamh, const struct arguments *argu
 		return false;
 	decision->is_taken = true;
 	*resolution = decision->resolution;
-	*procfs_watch = procfs_take_watch(&decision->ahead);
+	*ahead = decision->ahead;
 	memcpy(id, decision->id, sizeof(decision->id));
 	return true;
 }
@@ -224,6 +224,15 @@ static int refuse(pam_handle_t *pamh, int flags, const struct resolution *resolu
 	describe(pamh, resolution->policy.name, line, sizeof(line));
 	pam_syslog(pamh, LOG_ERR, "%s %s: %s: %s", what, line, step, sentence);
 	return allow ? PAM_SUCCESS : deny(pamh, flags);
+}
+
+/* Whatever OnError says: it would be let in where it must not be. */
+static int refuse_astray(pam_handle_t *pamh, int flags, const char *line, const char *sentence)
+{
+	pam_syslog(pamh, LOG_ERR,
+		"refused (its process could not be taken back to where it was) %s: opening failed: %s", line,
+		sentence);
+	return deny(pamh, flags);
 }
 
 /* --- open --- */
@@ -268,8 +277,8 @@ static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *ent
 	return PAM_BUF_ERR;
 }
 
-static int enter_box(
-	pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution, int procfs_watch)
+static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution,
+	struct box_ahead *ahead)
 {
 	const struct policy *policy = &resolution->policy;
 	char line[512], sentence[640], names[64];
@@ -281,7 +290,7 @@ static int enter_box(
 		.from = item(pamh, PAM_RHOST),
 		.tty = item(pamh, PAM_TTY),
 		.init = NSBOX_INIT,
-		.procfs_watch = procfs_watch,
+		.ahead = ahead,
 	};
 	struct box_entry entry;
 	struct box_failure failure;
@@ -290,12 +299,8 @@ static int enter_box(
 	describe(pamh, policy->name, line, sizeof(line));
 	if (box_open(&request, &box, &entry, &failure) < 0) {
 		box_failure_sentence(&failure, &request, sentence, sizeof(sentence));
-		if (!failure.is_inside)
-			return refuse(pamh, flags, resolution, "opening failed", sentence);
-		pam_syslog(pamh, LOG_ERR,
-			"refused (its process cannot leave the failed box) %s: opening failed: %s", line,
-			sentence);
-		return deny(pamh, flags);
+		return failure.is_astray ? refuse_astray(pamh, flags, line, sentence)
+					 : refuse(pamh, flags, resolution, "opening failed", sentence);
 	}
 	if (keep(pamh, box, &entry, line) != PAM_SUCCESS)
 		return refuse(pamh, flags, resolution, "opening failed",
@@ -317,20 +322,21 @@ static int open_session(pam_handle_t *pamh, int flags, const struct arguments *a
 {
 	struct resolution resolution;
 	char id[BOX_ID_SIZE];
-	int result = PAM_SUCCESS, procfs_watch = -1;
+	struct box_ahead *ahead = NULL;
+	int result = PAM_SUCCESS;
 
 	if (is_open(pamh)) {
 		pam_syslog(pamh, LOG_NOTICE,
 			"the session is in its box already: a second opening changes nothing");
 		return PAM_SUCCESS;
 	}
-	if (!take_decision(pamh, arguments, id, &resolution, &procfs_watch)) {
+	if (!take_decision(pamh, arguments, id, &resolution, &ahead)) {
 		forget_decision(pamh);
 		box_new_id(id);
 		resolve(pamh, arguments, id, &resolution);
 	}
 	switch (resolution.verdict) {
-	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution, procfs_watch); break;
+	case VERDICT_BOX: result = enter_box(pamh, flags, id, &resolution, ahead); break;
 	case VERDICT_REFUSE:
 		result = refuse(pamh, flags, &resolution, "no policy", resolution.problem);
 		break;
@@ -345,7 +351,7 @@ static int open_session(pam_handle_t *pamh, int flags, const struct arguments *a
 		break;
 	}
 	resolution_free(&resolution);
-	close_watch(procfs_watch);
+	forget_ahead(ahead);
 	return result;
 }
 
@@ -449,6 +455,26 @@ static int without_limits(pam_handle_t *pamh, int flags, const struct resolution
 	return PAM_SUCCESS;
 }
 
+/* Takes the resolution over. */
+static int look_ahead(pam_handle_t *pamh, int flags, const struct arguments *arguments, const char *id,
+	struct resolution *resolution)
+{
+	const struct box_request request = {
+		.policy = &resolution->policy, .account = &resolution->account, .init = NSBOX_INIT};
+	char line[512], sentence[640];
+	struct box_failure failure;
+	struct box_ahead *ahead;
+
+	if (box_look_ahead(&resolution->policy, &ahead, &failure) == 0) {
+		keep_decision(pamh, arguments, id, resolution, ahead);
+		return PAM_SUCCESS;
+	}
+	describe(pamh, resolution->policy.name, line, sizeof(line));
+	box_failure_sentence(&failure, &request, sentence, sizeof(sentence));
+	resolution_free(resolution);
+	return refuse_astray(pamh, flags, line, sentence);
+}
+
 int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	struct arguments arguments;
@@ -465,7 +491,7 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 	else if (resolution.verdict == VERDICT_BOX && !hand_over_limits(pamh, &resolution.policy))
 		result = without_limits(pamh, flags, &resolution);
 	if (result == PAM_SUCCESS && resolution.verdict == VERDICT_BOX)
-		keep_decision(pamh, &arguments, id, &resolution);
+		result = look_ahead(pamh, flags, &arguments, id, &resolution);
 	else
 		resolution_free(&resolution);
 	return result;

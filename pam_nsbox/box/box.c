@@ -5,6 +5,7 @@
 #include "limits.h"
 #include "live.h"
 #include "network.h"
+#include "procfs.h"
 
 #include <limits.h>
 #include <linux/nsfs.h>
@@ -38,6 +39,21 @@
  */
 #define MAX_TRIES 40
 
+/* A folder, and the mount by which it is seen: the same folder may lie at many places. */
+struct place {
+	uint32_t major, minor;
+	uint64_t inode;
+	uint64_t mount; /* Linux 5.8 */
+};
+
+/* What the process knows of itself: before the session, if somebody looked ahead. */
+struct known {
+	bool in_first_user_namespace;
+	bool has_own_root; /* the root is there, and is the one to which setns(2) leads */
+	struct place root; /* a mount namespace has mounts of its own, so it is known by this as well */
+	uint64_t mount_namespace, pid_namespace; /* inode numbers; 0: not known */
+};
+
 /* Lives in a page of its own that the kernel wipes in forked children (MADV_WIPEONFORK): a PID alone could
  * not tell them from the process that opened the box, for a child inside may have the number that its parent
  * has outside.
@@ -51,6 +67,7 @@ struct box {
 	int directory;		 /* its working directory, or -1: "/" */
 	int self;		 /* pidfd of the box's nsbox-init, or -1 */
 	uint32_t lease;
+	struct known known;
 };
 
 static int fail(struct box_failure *failure, const char *step, const char *subject, int error)
@@ -103,6 +120,14 @@ void box_new_id(char id[BOX_ID_SIZE])
 
 /* --- the way back --- */
 
+static void init_box(struct box *box)
+{
+	box->is_own = true;
+	box->directory = box->self = -1;
+	for (size_t i = 0; i < MAX_KINDS; i++)
+		box->way_back[i] = -1;
+}
+
 static void close_descriptors(const struct box *box)
 {
 	for (size_t i = 0; i < n_namespace_kinds; i++)
@@ -138,9 +163,12 @@ bool box_is_own(const struct box *box)
  */
 static void save_namespaces_of(struct box *box, int namespaces, int self)
 {
-	cleanup_fd int user = sys_pidfd_namespace(self, NSBOX_PIDFD_USER_NAMESPACE);
+	if (!box->known.in_first_user_namespace) {
+		cleanup_fd int user = sys_pidfd_namespace(self, NSBOX_PIDFD_USER_NAMESPACE);
 
-	if (user < 0 || !is_first_user_namespace(user) || syscall(SYS_gettid) != getpid())
+		box->known.in_first_user_namespace = user >= 0 && is_first_user_namespace(user);
+	}
+	if (!box->known.in_first_user_namespace || syscall(SYS_gettid) != getpid())
 		return;
 	for (size_t i = 0; i < n_namespace_kinds; i++) {
 		if (!(namespaces & namespace_kinds[i].flag) || box->way_back[i] >= 0)
@@ -261,18 +289,12 @@ static int change_directory(const char *path)
 	return result;
 }
 
-/* A folder, and the mount by which it is seen: the same folder may lie at many places. */
-struct place {
-	uint32_t major, minor;
-	uint64_t inode;
-	uint64_t mount; /* Linux 5.8 */
-};
-
 static int place_of(int dir, const char *path, struct place *place)
 {
 	struct statx status;
 
-	if (statx(dir, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &status) < 0)
+	if (statx(dir, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID | NSBOX_STATX_MNT_ID_UNIQUE, &status) <
+		0)
 		return -errno;
 	*place = (struct place){
 		.major = status.stx_dev_major,
@@ -283,31 +305,80 @@ static int place_of(int dir, const char *path, struct place *place)
 	return 0;
 }
 
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+static void drop_watch(int *watch)
+{
+	if (*watch >= 0)
+		close(*watch);
+	*watch = -1;
+}
+
+static bool is_same_place(const struct place *one, const struct place *other)
+{
+	return one->major == other->major && one->minor == other->minor && one->inode == other->inode &&
+	       one->mount == other->mount;
+}
+
 /* setns(2) puts the process at the root of a mount namespace, which is not where a caller in a chroot was, who would be
  * out of it after the session. So it is tried with the caller's own namespace first, which moves the working directory to
- * its root (restore_directory() undoes that). In a thread, the file-system context
- * is split off before; otherwise setns(2) would fail, or move root and directory of every thread.
+ * its root. Returns 1 if that is where the process's root was, 0 if it has been led elsewhere, or a negative errno, and
+ * nothing has moved.
  */
+static int try_root(int root, int mount_namespace, struct place *place)
+{
+	struct place after;
+	int result = place_of(root, "", place);
+
+	if (result == 0 && setns(mount_namespace, CLONE_NEWNS) < 0)
+		result = -errno;
+	if (result < 0)
+		return result;
+	return place_of(AT_FDCWD, "/", &after) == 0 && is_same_place(place, &after);
+}
+
+static int return_to_root(int root, struct box_failure *failure)
+{
+	if (fchdir(root) == 0 && chroot(".") == 0)
+		return 0;
+	failure->is_astray = true;
+	return fail(failure, "root", "the caller's root could not be restored", -errno);
+}
+
+/* restore_directory() undoes what it does to the working directory. */
 static int check_root(const struct box *box, struct box_failure *failure)
 {
 	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct place before = {0}, after = {0};
-	int result;
+	struct place place;
+	int result = root < 0 ? -errno : try_root(root, way_back_of(box, CLONE_NEWNS), &place);
 
-	if (root < 0 || unshare(CLONE_FS) < 0)
-		return fail(failure, "enter", "/", -errno);
-	result = place_of(root, "", &before);
-	if (result == 0 && setns(way_back_of(box, CLONE_NEWNS), CLONE_NEWNS) < 0)
-		return fail(failure, "enter", "/", -errno);
-	if (result == 0)
-		result = place_of(AT_FDCWD, "/", &after);
-	if (result == 0 && before.major == after.major && before.minor == after.minor &&
-		before.inode == after.inode && before.mount == after.mount)
+	if (result < 0)
+		return fail(failure, "enter", "/", result);
+	if (result == 1)
 		return 0;
-	fail(failure, "root", "the caller runs in a chroot", result < 0 ? result : -EXDEV);
-	if (fchdir(root) < 0 || chroot(".") < 0 || restore_directory(box) < 0)
-		fail(failure, "root", "the caller's root could not be restored", -errno);
+	fail(failure, "root", "the caller runs in a chroot", -EXDEV);
+	if (return_to_root(root, failure) == 0 && restore_directory(box) < 0)
+		fail(failure, "root", "the caller's directory could not be restored", -errno);
 	return -EXDEV;
+}
+
+/* In a thread, the file-system context is split off before anything is moved; otherwise setns(2) would fail, or move root and
+ * directory of every thread.
+ */
+static int prepare_root(struct box *box, struct box_failure *failure)
+{
+	int result = unshare(CLONE_FS) < 0 ? fail(failure, "enter", "/", -errno) : 0;
+
+	if (result == 0 && !(box->known.has_own_root &&
+				   inode_of(way_back_of(box, CLONE_NEWNS)) == box->known.mount_namespace))
+		result = check_root(box, failure);
+	box->is_ready = result == 0;
+	return result;
 }
 
 /* Out of a box that is none, or not the right one. Whose directory cannot be entered again is out of it all the same. */
@@ -317,7 +388,7 @@ static void turn_back(struct box *box, struct box_failure *failure)
 	bool with_mounts = (box->namespaces & CLONE_NEWNS) != 0;
 
 	if (leave(box, &ignored) < 0)
-		failure->is_inside = true;
+		failure->is_astray = true;
 	if (with_mounts)
 		restore_directory(box);
 }
@@ -531,7 +602,7 @@ struct opening {
 	struct box box;
 	struct box *page; /* where the box will be kept */
 	char directory[PATH_MAX];
-	int procfs_watch; /* of the request, until it is used */
+	int procfs_watch; /* from procfs_take_watch(), until it is used */
 	int64_t scope_key;
 	int lease_holder;	  /* pidfd of the caller */
 	struct box_record record; /* of the box that it makes */
@@ -566,10 +637,8 @@ static int get_ready(struct opening *opening, int namespaces, struct box_failure
 		return fail(failure, "save", "memory", -ENOMEM);
 	save_namespaces_of(box, namespaces, opening->lease_holder);
 	result = save_way_back(box, namespaces, opening->directory, failure);
-	if (result == 0 && with_mounts) {
-		result = check_root(box, failure);
-		box->is_ready = result == 0;
-	}
+	if (result == 0 && with_mounts)
+		result = prepare_root(box, failure);
 	return result;
 }
 
@@ -609,9 +678,6 @@ static int prepare(struct opening *opening, struct box_failure *failure)
 	inside->request = request;
 	inside->policy = policy;
 	inside->lease = opening->lease_holder;
-	/* It tells of a change once, so only one holder may ask it. */
-	inside->procfs_watch = opening->procfs_watch;
-	opening->procfs_watch = -1;
 	inside->box_key = live_box_key(request->id);
 	inside->scope_key = opening->scope_key;
 	inside->directory = strcmp(opening->directory, "/") == 0 ? NULL : opening->directory;
@@ -686,6 +752,9 @@ static int create(struct opening *opening, struct box_failure *failure)
 	int result;
 
 	memset(birth, 0, offsetof(struct birth, stacks)); /* an earlier try may have failed */
+	/* It tells of a change once, so only one holder may ask it. */
+	birth->inside.procfs_watch = opening->procfs_watch;
+	opening->procfs_watch = -1;
 	result = prepare(opening, failure);
 	if (result == 0) {
 		result = leave_record(opening, ends);
@@ -702,6 +771,7 @@ static int create(struct opening *opening, struct box_failure *failure)
 	for (int i = 0; i < 2; i++)
 		if (ends[i] >= 0)
 			close(ends[i]);
+	drop_watch(&birth->inside.procfs_watch);
 	paths_plan_free(&birth->inside.plan);
 	return result;
 }
@@ -775,10 +845,10 @@ static int join(struct opening *opening, struct box_failure *failure)
 		entered = go_ahead(opening, namespaces, &ahead);
 	}
 	if (result == 0 && entered == 0)
-		entered = ahead.is_inside ? fail(&ahead, "leave", "", -EBUSY)
+		entered = ahead.is_astray ? fail(&ahead, "leave", "", -EBUSY)
 					  : arrive(box, opening->directory, &ahead);
-	if (ahead.is_inside)
-		failure->is_inside = true;
+	if (ahead.is_astray)
+		failure->is_astray = true;
 	if (result == 0 && entered < 0) {
 		*failure = ahead;
 		result = entered == -ESRCH ? JOIN_NONE : entered; /* it was killed in between */
@@ -810,7 +880,7 @@ static int acquire(struct opening *opening, struct box_failure *failure)
 		}
 		if (result != JOIN_NONE)
 			return result;
-		if (failure->is_inside)
+		if (failure->is_astray)
 			return fail(failure, "leave", "", -EBUSY);
 		result = create(opening, failure);
 		if (result != -EEXIST || strcmp(failure->step, "register") != 0)
@@ -830,22 +900,28 @@ static int64_t scope_key(struct opening *opening)
 {
 	const struct box_request *request = opening->request;
 	const struct policy *policy = request->policy;
-	cleanup_fd int pid_namespace = -1;
+	const struct known *known = &opening->box.known;
+	struct live_place place = {
+		.mount = known->mount_namespace,
+		.pid = known->pid_namespace,
+		.without_pid = !(policy->namespaces & CLONE_NEWPID),
+	};
 	struct stat mount, pid;
-	struct live_place place;
 
 	if (policy->scope == SCOPE_LOGIN)
 		return -1;
-	pid_namespace = sys_pidfd_namespace(opening->lease_holder, NSBOX_PIDFD_PID_NAMESPACE);
-	save_namespaces_of(&opening->box, policy->namespaces & CLONE_NEWNS, opening->lease_holder);
-	if (stat_namespace(way_back_of(&opening->box, CLONE_NEWNS), "/proc/thread-self/ns/mnt", &mount) < 0 ||
-		stat_namespace(pid_namespace, "/proc/thread-self/ns/pid", &pid) < 0)
-		return -1;
-	place = (struct live_place){
-		.mount = mount.st_ino,
-		.pid = pid.st_ino,
-		.without_pid = !(policy->namespaces & CLONE_NEWPID),
-	};
+	if (place.mount == 0 || place.pid == 0) {
+		cleanup_fd int processes =
+			sys_pidfd_namespace(opening->lease_holder, NSBOX_PIDFD_PID_NAMESPACE);
+
+		save_namespaces_of(&opening->box, policy->namespaces & CLONE_NEWNS, opening->lease_holder);
+		if (stat_namespace(way_back_of(&opening->box, CLONE_NEWNS), "/proc/thread-self/ns/mnt",
+			    &mount) < 0 ||
+			stat_namespace(processes, "/proc/thread-self/ns/pid", &pid) < 0)
+			return -1;
+		place.mount = mount.st_ino;
+		place.pid = pid.st_ino;
+	}
 	return live_scope_key(
 		policy->scope, policy->scope == SCOPE_USER ? request->account->name : policy->name, &place);
 }
@@ -891,6 +967,108 @@ static int check_confinement(const struct policy *policy, struct box_failure *fa
 	return 0;
 }
 
+/* --- ahead of the opening --- */
+
+/* The page tells whether the process has been forked since; the rest is outside of it, so that a child can close what it has
+ * inherited.
+ */
+struct box_ahead {
+	struct box *page;
+	struct known known;
+	struct procfs_ahead procfs;
+};
+
+/* Tries the root where that moves nothing: the working directory is "/", and if other threads have it too setns(2) fails. Out of
+ * a chroot it goes back into it.
+ */
+static int know_root(struct box *box, struct box_failure *failure)
+{
+	struct known *known = &box->known;
+	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const int mounts = way_back_of(box, CLONE_NEWNS);
+	char directory[sizeof("/")];
+	int result;
+
+	known->mount_namespace = inode_of(mounts);
+	if (root < 0 || known->mount_namespace == 0 ||
+		syscall(SYS_getcwd, directory, sizeof(directory)) < 0 || directory[0] != '/' ||
+		place_of(root, ".", &known->root) < 0) /* it may be entered again */
+		return 0;
+	result = try_root(root, mounts, &known->root);
+	known->has_own_root = result == 1;
+	return result == 0 ? return_to_root(root, failure) : 0;
+}
+
+static int look_ahead(struct box_ahead *ahead, const struct policy *policy, struct box_failure *failure)
+{
+	struct box box = {.is_own = true};
+	cleanup_fd int self = -1;
+	int result = 0;
+
+	if (place_of(AT_FDCWD, "/", &box.known.root) < 0 || box.known.root.mount == 0)
+		return 0;
+	procfs_look_ahead(&ahead->procfs);
+	init_box(&box);
+	self = sys_pidfd_open(getpid());
+	save_namespaces_of(&box, CLONE_NEWNS, self);
+	if (policy->namespaces & CLONE_NEWNS)
+		result = know_root(&box, failure);
+	if (policy->scope != SCOPE_LOGIN) {
+		cleanup_fd int processes = sys_pidfd_namespace(self, NSBOX_PIDFD_PID_NAMESPACE);
+
+		box.known.pid_namespace = inode_of(processes);
+	}
+	close_descriptors(&box);
+	ahead->known = box.known;
+	return result;
+}
+
+int box_look_ahead(const struct policy *policy, struct box_ahead **ahead, struct box_failure *failure)
+{
+	int result;
+
+	memset(failure, 0, sizeof(*failure));
+	*ahead = calloc(1, sizeof(**ahead));
+	if (!*ahead)
+		return 0;
+	(*ahead)->procfs.watch = -1;
+	(*ahead)->page = allocate_page();
+	if ((*ahead)->page)
+		(*ahead)->page->is_own = true;
+	result = (*ahead)->page ? look_ahead(*ahead, policy, failure) : 0;
+	if (result == 0 && (*ahead)->page)
+		return 0;
+	box_forget(*ahead);
+	*ahead = NULL;
+	return result;
+}
+
+void box_forget(struct box_ahead *ahead)
+{
+	int watch = procfs_take_watch(&ahead->procfs);
+
+	drop_watch(&watch);
+	if (ahead->page)
+		munmap(ahead->page, sizeof(*ahead->page));
+	free(ahead);
+}
+
+/* What is known, if the process has not been forked since, and is at the same root in the same mount namespace. "/.." leads to
+ * what may have been mounted over the root, as setns(2) does. The user namespace is asked for again: to go to another leaves
+ * no trace in any of this.
+ */
+static void take_known(struct opening *opening, struct box_ahead *ahead)
+{
+	struct place root = {0};
+
+	if (!ahead->page->is_own || place_of(AT_FDCWD, "/..", &root) < 0 || root.mount == 0 ||
+		!is_same_place(&root, &ahead->known.root))
+		return;
+	opening->box.known = ahead->known;
+	opening->box.known.in_first_user_namespace = false;
+	opening->procfs_watch = procfs_take_watch(&ahead->procfs);
+}
+
 static struct opening *new_opening(const struct box_request *request)
 {
 	struct opening *opening = malloc(sizeof(*opening));
@@ -900,16 +1078,19 @@ static struct opening *new_opening(const struct box_request *request)
 	/* Not calloc(3): what is not used of the stacks costs nothing. */
 	memset(opening, 0, offsetof(struct opening, birth.stacks));
 	opening->request = request;
-	opening->procfs_watch = request->procfs_watch;
-	opening->box.is_own = true;
-	opening->box.directory = opening->box.self = -1;
-	for (size_t i = 0; i < MAX_KINDS; i++)
-		opening->box.way_back[i] = -1;
+	opening->procfs_watch = -1;
+	init_box(&opening->box);
+	if (request->ahead) {
+		take_known(opening, request->ahead);
+		opening->page = request->ahead->page;
+		request->ahead->page = NULL;
+	}
 	return opening;
 }
 
 static void free_opening(struct opening *opening)
 {
+	drop_watch(&opening->procfs_watch);
 	if (opening->lease_holder >= 0)
 		close(opening->lease_holder);
 	if (!opening->birth.is_hanging)

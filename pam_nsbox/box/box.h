@@ -18,14 +18,15 @@ struct box_request {
 	const char *from;
 	const char *tty;
 	const char *init; /* path of nsbox-init */
-	int procfs_watch; /* from procfs_take_watch(), or -1 */
+	struct box_ahead
+		*ahead; /* from box_look_ahead(), which box_open() takes what it can use from; or NULL */
 };
 
 struct box_failure {
 	const char *step;  /* what was done, as in the table of steps: "procfs", "enter" */
 	int error;	   /* positive errno */
 	char subject[256]; /* what it was done to, or empty */
-	bool is_inside;	   /* the caller could not be taken out of the box again, and must not go on */
+	bool is_astray;	   /* the caller could not be taken back to where it was, and must not go on */
 };
 
 /* How a process got into its box. */
@@ -39,6 +40,17 @@ struct box;
 
 /* A new box id: ten characters of [a-z2-7], 50 random bits. */
 void box_new_id(char id[BOX_ID_SIZE]);
+
+/* What is found out before the session, for box_open() in the same process: what will not have changed by then, or will be seen
+ * to have changed. That is where the process's namespaces and its root are, and where the host's procfs lies.
+ */
+struct box_ahead;
+
+/* Looks, and leaves the process as it was. It fails only if it could not do that: with failure->is_astray, out of a chroot into
+ * which it cannot go back. *ahead is to be given to box_forget(), or NULL: all that is not found out box_open() does.
+ */
+int box_look_ahead(const struct policy *policy, struct box_ahead **ahead, struct box_failure *failure);
+void box_forget(struct box_ahead *ahead);
 
 /* Puts the calling process into a box: one of its own, or the one that its scope shares (make it, or join
  * it). After success the process's mount, UTS, IPC, network and cgroup namespaces are the box's as far as the

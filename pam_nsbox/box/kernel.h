@@ -73,7 +73,10 @@ struct nsbox_mount_attr {
 #ifndef SYS_lsm_get_self_attr
 #define SYS_lsm_get_self_attr 459
 #endif
-#define NSBOX_LSM_ATTR_EXEC	    101
+#define NSBOX_LSM_ATTR_EXEC 101
+
+/* The number of a mount that no other ever has (Linux 6.8); older kernels give the one that may come again. */
+#define NSBOX_STATX_MNT_ID_UNIQUE   0x4000U
 
 #define NSBOX_RESOLVE_NO_SYMLINKS   0x4
 #define NSBOX_RESOLVE_BENEATH	    0x8

@@ -104,19 +104,6 @@ static int find(const struct mount_entry *entry, void *data)
 	return is_elsewhere(entry);
 }
 
-static bool look_at_root(struct statx *root)
-{
-	return statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, root) == 0 &&
-	       (root->stx_mask & STATX_MNT_ID);
-}
-
-static bool is_same_root(const struct statx *root)
-{
-	struct statx now;
-
-	return look_at_root(&now) && now.stx_mnt_id == root->stx_mnt_id && now.stx_ino == root->stx_ino;
-}
-
 /* mountinfo tells by poll(2) whether anything was mounted in its mount namespace since it was opened
  * (proc_pid_mountinfo(5)).
  */
@@ -125,22 +112,20 @@ void procfs_look_ahead(struct procfs_ahead *ahead)
 	cleanup_fd int watch = raise_fd(open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
 
 	ahead->watch = -1;
-	if (watch >= 0 && look_at_root(&ahead->root) && fstat(watch, &ahead->watch_is) == 0 &&
-		mounts_each_procfs(-1, find, NULL) == 0)
+	if (watch >= 0 && fstat(watch, &ahead->watch_is) == 0 && mounts_each_procfs(-1, find, NULL) == 0)
 		ahead->watch = take_fd(&watch);
 }
 
 int procfs_take_watch(struct procfs_ahead *ahead)
 {
-	cleanup_fd int watch = -1;
+	int watch = ahead->watch;
 	struct stat is;
 
-	if (ahead->watch < 0 || fstat(ahead->watch, &is) < 0 || is.st_dev != ahead->watch_is.st_dev ||
+	if (watch < 0 || fstat(watch, &is) < 0 || is.st_dev != ahead->watch_is.st_dev ||
 		is.st_ino != ahead->watch_is.st_ino)
 		return -1;
-	watch = ahead->watch;
 	ahead->watch = -1;
-	return is_same_root(&ahead->root) ? take_fd(&watch) : -1;
+	return watch;
 }
 
 /* The mount namespace has been copied: if nothing had been mounted by now, the copy holds what was looked at. */

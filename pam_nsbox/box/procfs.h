@@ -12,21 +12,19 @@ struct inside;
  */
 int procfs_detach_others(struct inside *inside);
 
-/* What was found out ahead of the session: that the host's procfs lies nowhere but at /proc. */
+/* What was found out ahead of the session: that the host's procfs lies nowhere but at /proc, in the mount namespace in which
+ * the calling process was.
+ */
 struct procfs_ahead {
 	int watch; /* a descriptor that tells whether anything was mounted since, or -1: nothing is known */
 	struct stat
 		watch_is; /* to know it again: the program may have closed all descriptors that it did not know */
-	struct statx
-		root; /* "/" and its mount, to know the mount namespace again: each has mounts of its own */
 };
 
-/* Looks. Give it to one of the two that follow. */
+/* Looks. Give it to the one that follows. */
 void procfs_look_ahead(struct procfs_ahead *ahead);
 
-/* The watch, for box_request, if it is for the calling process's mount namespace of now; -1 otherwise. It is the caller's
- * to close.
- */
+/* The watch, which is the caller's to close then, or -1. */
 int procfs_take_watch(struct procfs_ahead *ahead);
 
 /* Asks the watch, before any descriptor is closed; a step of inside.c's table. */

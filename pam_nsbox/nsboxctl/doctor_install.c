@@ -225,8 +225,7 @@ static int try_box(int sentences)
 		.account = &account,
 		.id = id,
 		.service = "nsboxctl-doctor",
-		.init = NSBOX_INIT,
-		.procfs_watch = -1};
+		.init = NSBOX_INIT};
 	struct box_entry entry;
 	struct box_failure failure;
 	struct box *box;

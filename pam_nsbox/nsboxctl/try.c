@@ -93,7 +93,6 @@ static int try_box(const struct attempt *attempt, const char *id, const struct r
 		.account = &resolution->account,
 		.id = id,
 		.service = attempt->service,
-		.procfs_watch = -1,
 		.tty = tty && strncmp(tty, "/dev/", 5) == 0 ? tty + 5 : tty,
 		.init = NSBOX_INIT,
 	};

@@ -125,7 +125,7 @@ from_here
 (cd /srv/hidden && strace -f -qq -o "$T/strace" -e trace=setns -e inject=setns:error=ENOMEM:when=3+ session --user alice -- true) \
     >"$T/out" 2>"$T/session" 3>&-
 is $? 120 "a process that cannot go back: the login is refused, OnError=allow or not"
-logged 'refused \(its process cannot leave the failed box\) .*step=directory .* on /srv/hidden: ' "and the log says why"
+logged 'refused \(its process could not be taken back to where it was\) .*step=directory .* on /srv/hidden: ' "and the log says why"
 box_close
 nothing_left "and nothing is left when it has ended"
 rmdir /srv/hidden

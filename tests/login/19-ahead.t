@@ -73,7 +73,7 @@ until_ok 5 eval '[ "$(grep -c "setns(.* = 0" "$T/strace" 2>/dev/null)" = 2 ]' # 
 kill -KILL "$holder"
 wait $joiner
 is $? 120 "who cannot leave a box that died before it answered is refused, OnError=allow or not"
-logged 'refused \(its process cannot leave the failed box\)' "and the log says why"
+logged 'refused \(its process could not be taken back to where it was\)' "and the log says why"
 box_close
 nothing_left "nothing is left of it"
 

@@ -82,7 +82,79 @@ pam_service apart 'account required pam_nsbox.so' "session required $T/bin/apart
 policy_named sooner
 is "$(session --service apart --account --user alice -- sh -c 'hostname; ls /srv/proc' 2>/dev/null)" sooner \
     "nor one of another mount namespace, into which a module goes between the phases"
+(cd / && session --service apart --account --user alice -- sh -c 'hostname; ls /srv/proc') >"$T/out" 2>/dev/null
+is "$? $(cat "$T/out")" "0 sooner" "nor of one into which a caller in / goes"
 rmdir /srv/proc
+
+# It has seen that the caller is in no chroot, and how it did so leaves nothing behind.
+setns_calls() {
+    (cd "$1" && strace -qq -o "$T/strace" -e trace=setns session --service plain "${@:2}" --user alice -- true) 2>/dev/null
+    grep -c '^setns' "$T/strace"
+}
+pam_service plain 'account required pam_nsbox.so' 'session required pam_nsbox.so'
+is "$(setns_calls / --account) $(setns_calls / ) $(setns_calls /srv --account)" "6 6 6" \
+    "the root is looked at once, in the account phase if the caller is in /, or in the session phase"
+is "$(setns_calls / --account --open 0 --close 0) $(setns_calls /srv --account --open 0 --close 0)" "1 0" \
+    "... where that moves nothing"
+for where in / /srv; do
+    for how in '' '--in-thread' '--threads 3' '--threads 3 --in-thread'; do
+        # shellcheck disable=SC2086 # several words
+        (cd $where && session --service plain --account --state --end $how --user alice -- true) >"$T/open" 2>&1
+        is "$? $(grep -c 'state: unchanged' "$T/open")" "0 1" "a caller in $where is after both phases what it was before${how:+ ($how)}" ||
+            diag "$(cat "$T/open")"
+        # shellcheck disable=SC2086
+        (cd $where && session --service plain --account --state --end --open 0 --close 0 $how --user alice) >"$T/open" 2>&1
+        is "$(grep -c 'state: unchanged' "$T/open")" 1 "and after the account phase alone" || diag "$(cat "$T/open")"
+    done
+done
+mkdir -p /srv/root
+mount --rbind / /srv/root
+mount --make-rprivate /srv/root
+from_here
+chroot /srv/root session --service plain --account --state --end --user alice -- true >"$T/open" 2>&1
+is "$? $(grep -c 'state: unchanged' "$T/open")" "120 1" "a caller in a chroot is refused, and stays in it, as it was"
+logged 'step=root.*chroot' "the log says why"
+chroot /srv/root session --service plain --account --state --end --open 0 --close 0 --user alice -- true >"$T/open" 2>&1
+like "$(cat "$T/open")" 'state: unchanged' "so it does if it opens no session"
+elsewhere() {
+    pam_service elsewhere 'account required pam_nsbox.so' "session required $T/bin/apart.so /srv/root $1" \
+        'session required pam_nsbox.so'
+    from_here
+    (cd / && unshare --mount session --service elsewhere --account --user alice -- true) >/dev/null 2>&1
+    is $? 120 "one that goes elsewhere between the phases is refused ($1)"
+    logged "$2" "and the log says why"
+}
+elsewhere chroot 'step=root.*chroot'
+elsewhere over 'step=root.*chroot'
+
+# Who has been led out of his chroot and cannot go back into it must not go on, and least of all be let in.
+{
+    cat "$T/between.conf"
+    echo 'OnError = allow'
+} >"$CONF"
+astray() {
+    from_here
+    strace -qq -o "$T/strace" -e trace=chroot -e inject=chroot:error=EACCES:when=2 chroot /srv/root \
+        sh -c "cd $1 && exec session --service plain --account --user alice ${2:-} -- true" >"$T/open" 2>&1
+}
+astray /srv
+is $? 120 "who cannot be taken back into his chroot is refused, OnError=allow or not"
+logged 'refused \(its process could not be taken back to where it was\).*root could not be restored' "and the log says why"
+astray / '--open 0 --close 0'
+like "$(cat "$T/open")" 'acct_mgmt: 4 ' "so he is by the account phase, if it is that which has led him out"
+logged 'refused \(its process could not be taken back to where it was\).*root could not be restored' "and the log says why"
+umount -lR /srv/root
+elsewhere user-namespace 'step=save .*user namespace'
+rmdir /srv/root
+
+# A child that is forked between the phases has no part in what was found out.
+printf '%s\n' '#!/bin/sh' 'ls -l /proc/$PPID/fd' >"$T/descriptors"
+chmod 755 "$T/descriptors"
+pam_service listed 'account required pam_nsbox.so' 'session required pam_nsbox.so' "session optional pam_exec.so quiet log=$T/fds $T/descriptors"
+policy_named sooner
+rm -f "$T/fds"
+session --service listed --account --children 1 --user alice -- true >/dev/null 2>&1
+unlike "$(cat "$T/fds")" mountinfo "nor a descriptor of it"
 
 policy_named sooner
 pam_service twice 'account required pam_nsbox.so' "account required pam_exec.so quiet $T/disable" \

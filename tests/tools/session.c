@@ -21,7 +21,7 @@
  *	--descriptors N		descriptors that the caller holds open
  *	--bare			standard input, output and error are closed before the session is opened
  *	--block-signals		a signal mask and handlers that are not the default
- *	--state			compare the caller's state before open_session and after close_session
+ *	--state			compare the caller's state before the account phase and after close_session
  *	--end			compare it after pam_end instead
  *
  * What the session does is told on standard error, each line with "session: " in front:
@@ -425,6 +425,8 @@ static int session(pam_handle_t *pam, const struct call *call)
 	char *before = NULL;
 	pid_t pid;
 
+	if (call->state)
+		before = state();
 	if (call->account) {
 		code = pam_acct_mgmt(pam, call->flags);
 		tell("acct_mgmt: %d %s", code, pam_strerror(pam, code));
@@ -438,8 +440,6 @@ static int session(pam_handle_t *pam, const struct call *call)
 		pam_end(pam, PAM_SUCCESS);
 		return 0;
 	}
-	if (call->state)
-		before = state();
 	set_alarm(call->alarm);
 	for (int i = 0; i < call->open; i++) {
 		code = pam_open_session(pam, call->flags);

@@ -1,22 +1,53 @@
-/* A PAM module for tests: puts its caller into a mount namespace of its own, as pam_namespace(8) does.
+/* A PAM module for tests: takes its caller somewhere else, which is not undone.
  *
- *	apart.so FOLDER
- *
- * There, and there alone, a procfs is mounted on FOLDER. It is not undone.
+ *	apart.so FOLDER			into a mount namespace of its own, as pam_namespace(8) does; there, and there alone, a
+ *					procfs is mounted on FOLDER
+ *	apart.so FOLDER chroot		FOLDER becomes its root
+ *	apart.so FOLDER over		FOLDER is mounted over its root, which it keeps
+ *	apart.so FOLDER user-namespace	into a user namespace of its own
  */
+#include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #define PAM_SM_SESSION
 #include <security/pam_modules.h>
 
+static bool enter_mount_namespace(const char *folder)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("proc", folder, "proc", 0, NULL) == 0;
+}
+
+static bool write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
 int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
+	const char *how = argc == 2 ? argv[1] : "";
+	bool done = false;
+
 	(void)pamh, (void)flags;
-	if (argc != 1 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		mount("proc", argv[0], "proc", 0, NULL) < 0)
-		return PAM_SESSION_ERR;
-	return PAM_SUCCESS;
+	if (argc == 1)
+		done = enter_mount_namespace(argv[0]);
+	else if (strcmp(how, "chroot") == 0)
+		done = chroot(argv[0]) == 0 && chdir("/") == 0;
+	else if (strcmp(how, "over") == 0)
+		done = mount(argv[0], "/", NULL, MS_BIND | MS_REC, NULL) == 0;
+	else if (strcmp(how, "user-namespace") == 0)
+		done = unshare(CLONE_NEWUSER) == 0 && write_to("/proc/self/setgroups", "deny") &&
+		       write_to("/proc/self/uid_map", "0 0 1") && write_to("/proc/self/gid_map", "0 0 1");
+	return done ? PAM_SUCCESS : PAM_SESSION_ERR;
 }
 
 int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)

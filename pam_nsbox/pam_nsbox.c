@@ -465,7 +465,7 @@ static int look_ahead(pam_handle_t *pamh, int flags, const struct arguments *arg
 	struct box_failure failure;
 	struct box_ahead *ahead;
 
-	if (box_look_ahead(&resolution->policy, &ahead, &failure) == 0) {
+	if (box_look_ahead(&resolution->policy, &resolution->account, &ahead, &failure) == 0) {
 		keep_decision(pamh, arguments, id, resolution, ahead);
 		return PAM_SUCCESS;
 	}

@@ -596,13 +596,21 @@ static void fill_lease(const struct box_request *request, struct lease_request *
 		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
 }
 
+/* To the box that serves a scope. */
+struct connection {
+	struct kept_fd fd;
+	pid_t pid; /* of its nsbox-init */
+	int64_t scope_key;
+};
+
 /* The caller's half of one opening, on its way. */
 struct opening {
 	const struct box_request *request;
 	struct box box;
 	struct box *page; /* where the box will be kept */
 	char directory[PATH_MAX];
-	int procfs_watch; /* from procfs_take_watch(), until it is used */
+	int procfs_watch;	      /* until it is used */
+	struct connection connection; /* until it is used */
 	int64_t scope_key;
 	int lease_holder;	  /* pidfd of the caller */
 	struct box_record record; /* of the box that it makes */
@@ -811,25 +819,38 @@ static int take_answer(struct opening *opening, int result, struct box_failure *
 	return is_same_scope(opening) ? 0 : fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
 }
 
+/* Finds the box that serves the scope. The connection of the account phase is good for one try. */
+static int find_box(struct opening *opening, int *pid, int *connection, struct box_failure *failure)
+{
+	cleanup_fd int dir = -1;
+
+	*pid = opening->connection.pid;
+	if (opening->connection.scope_key == opening->scope_key)
+		*connection = take_kept_fd(&opening->connection.fd);
+	if (*connection >= 0)
+		return 0;
+	dir = live_open();
+	if (dir < 0)
+		return fail(failure, "registry", LIVE_DIRECTORY, dir);
+	*pid = live_find(dir, opening->scope_key);
+	if (*pid == -ENOENT)
+		return JOIN_NONE;
+	if (*pid == -EXDEV)
+		return JOIN_OUTSIDE;
+	return *pid < 0 ? fail(failure, "join", opening->request->account->name, *pid) : 0;
+}
+
 /* Joins the box that serves the scope, or returns JOIN_NONE or JOIN_OUTSIDE: then one has to be made. */
 static int join(struct opening *opening, struct box_failure *failure)
 {
 	struct box *box = &opening->box;
-	cleanup_fd int dir = live_open();
 	cleanup_fd int connection = -1;
 	const int wanted = (int)opening->request->policy->namespaces;
 	struct box_failure ahead = {0};
-	int pid, result, entered, namespaces;
+	int pid, entered, namespaces, result = find_box(opening, &pid, &connection, failure);
 
-	if (dir < 0)
-		return fail(failure, "registry", LIVE_DIRECTORY, dir);
-	pid = live_find(dir, opening->scope_key);
-	if (pid == -ENOENT)
-		return JOIN_NONE;
-	if (pid == -EXDEV)
-		return JOIN_OUTSIDE;
-	if (pid < 0)
-		return fail(failure, "join", opening->request->account->name, pid);
+	if (result != 0)
+		return result;
 	result = live_ask(pid, &opening->lease, opening->lease_holder, &connection, &box->self);
 	if (result < 0) {
 		forget_box(box);
@@ -895,40 +916,37 @@ static int stat_namespace(int fd, const char *path, struct stat *st)
 	return fd >= 0 ? fstat(fd, st) : stat(path, st);
 }
 
-/* The byte of the scope that the policy shares, or -1 for a box of the login's own. */
-static int64_t scope_key(struct opening *opening)
+/* The byte of the scope that the policy shares, or -1 for a box of the login's own. self is a pidfd of the calling process. */
+static int64_t scope_key(
+	struct box *box, const struct policy *policy, const struct account *account, int self)
 {
-	const struct box_request *request = opening->request;
-	const struct policy *policy = request->policy;
-	const struct known *known = &opening->box.known;
-	struct live_place place = {
-		.mount = known->mount_namespace,
-		.pid = known->pid_namespace,
-		.without_pid = !(policy->namespaces & CLONE_NEWPID),
-	};
+	struct known *known = &box->known;
 	struct stat mount, pid;
 
 	if (policy->scope == SCOPE_LOGIN)
 		return -1;
-	if (place.mount == 0 || place.pid == 0) {
-		cleanup_fd int processes =
-			sys_pidfd_namespace(opening->lease_holder, NSBOX_PIDFD_PID_NAMESPACE);
+	if (known->mount_namespace == 0 || known->pid_namespace == 0) {
+		cleanup_fd int processes = sys_pidfd_namespace(self, NSBOX_PIDFD_PID_NAMESPACE);
 
-		save_namespaces_of(&opening->box, policy->namespaces & CLONE_NEWNS, opening->lease_holder);
-		if (stat_namespace(way_back_of(&opening->box, CLONE_NEWNS), "/proc/thread-self/ns/mnt",
-			    &mount) < 0 ||
+		save_namespaces_of(box, policy->namespaces & CLONE_NEWNS, self);
+		if (stat_namespace(way_back_of(box, CLONE_NEWNS), "/proc/thread-self/ns/mnt", &mount) < 0 ||
 			stat_namespace(processes, "/proc/thread-self/ns/pid", &pid) < 0)
 			return -1;
-		place.mount = mount.st_ino;
-		place.pid = pid.st_ino;
+		known->mount_namespace = mount.st_ino;
+		known->pid_namespace = pid.st_ino;
 	}
-	return live_scope_key(
-		policy->scope, policy->scope == SCOPE_USER ? request->account->name : policy->name, &place);
+	return live_scope_key(policy->scope, policy->scope == SCOPE_USER ? account->name : policy->name,
+		&(struct live_place){
+			.mount = known->mount_namespace,
+			.pid = known->pid_namespace,
+			.without_pid = !(policy->namespaces & CLONE_NEWPID),
+		});
 }
 
 static int open_into(struct opening *opening, struct box_failure *failure)
 {
-	opening->scope_key = scope_key(opening);
+	opening->scope_key = scope_key(
+		&opening->box, opening->request->policy, opening->request->account, opening->lease_holder);
 	fill_lease(opening->request, &opening->lease);
 	return acquire(opening, failure);
 }
@@ -975,7 +993,8 @@ static int check_confinement(const struct policy *policy, struct box_failure *fa
 struct box_ahead {
 	struct box *page;
 	struct known known;
-	struct procfs_ahead procfs;
+	struct kept_fd procfs_watch;
+	struct connection connection;
 };
 
 /* Tries the root where that moves nothing: the working directory is "/", and if other threads have it too setns(2) fails. Out of
@@ -999,7 +1018,23 @@ static int know_root(struct box *box, struct box_failure *failure)
 	return result == 0 ? return_to_root(root, failure) : 0;
 }
 
-static int look_ahead(struct box_ahead *ahead, const struct policy *policy, struct box_failure *failure)
+/* Whoever answers there when he is asked has been the box's nsbox-init all the time. */
+static void know_box(struct box_ahead *ahead, int64_t scope_key)
+{
+	cleanup_fd int dir = scope_key < 0 ? -1 : live_open();
+	int pid = dir < 0 ? -1 : live_find(dir, scope_key);
+
+	if (pid < 0)
+		return;
+	ahead->connection = (struct connection){
+		.fd = keep_fd(raise_fd(live_connect(pid, SOCK_NONBLOCK))),
+		.pid = pid,
+		.scope_key = scope_key,
+	};
+}
+
+static int look_ahead(struct box_ahead *ahead, const struct policy *policy, const struct account *account,
+	struct box_failure *failure)
 {
 	struct box box = {.is_own = true};
 	cleanup_fd int self = -1;
@@ -1007,23 +1042,21 @@ static int look_ahead(struct box_ahead *ahead, const struct policy *policy, stru
 
 	if (place_of(AT_FDCWD, "/", &box.known.root) < 0 || box.known.root.mount == 0)
 		return 0;
-	procfs_look_ahead(&ahead->procfs);
+	ahead->procfs_watch = keep_fd(procfs_watch());
 	init_box(&box);
 	self = sys_pidfd_open(getpid());
 	save_namespaces_of(&box, CLONE_NEWNS, self);
 	if (policy->namespaces & CLONE_NEWNS)
 		result = know_root(&box, failure);
-	if (policy->scope != SCOPE_LOGIN) {
-		cleanup_fd int processes = sys_pidfd_namespace(self, NSBOX_PIDFD_PID_NAMESPACE);
-
-		box.known.pid_namespace = inode_of(processes);
-	}
+	if (result == 0)
+		know_box(ahead, scope_key(&box, policy, account, self));
 	close_descriptors(&box);
 	ahead->known = box.known;
 	return result;
 }
 
-int box_look_ahead(const struct policy *policy, struct box_ahead **ahead, struct box_failure *failure)
+int box_look_ahead(const struct policy *policy, const struct account *account, struct box_ahead **ahead,
+	struct box_failure *failure)
 {
 	int result;
 
@@ -1031,11 +1064,11 @@ int box_look_ahead(const struct policy *policy, struct box_ahead **ahead, struct
 	*ahead = calloc(1, sizeof(**ahead));
 	if (!*ahead)
 		return 0;
-	(*ahead)->procfs.watch = -1;
+	(*ahead)->procfs_watch = (*ahead)->connection.fd = NOTHING_KEPT;
 	(*ahead)->page = allocate_page();
 	if ((*ahead)->page)
 		(*ahead)->page->is_own = true;
-	result = (*ahead)->page ? look_ahead(*ahead, policy, failure) : 0;
+	result = (*ahead)->page ? look_ahead(*ahead, policy, account, failure) : 0;
 	if (result == 0 && (*ahead)->page)
 		return 0;
 	box_forget(*ahead);
@@ -1045,9 +1078,8 @@ int box_look_ahead(const struct policy *policy, struct box_ahead **ahead, struct
 
 void box_forget(struct box_ahead *ahead)
 {
-	int watch = procfs_take_watch(&ahead->procfs);
-
-	drop_watch(&watch);
+	drop_kept_fd(&ahead->procfs_watch);
+	drop_kept_fd(&ahead->connection.fd);
 	if (ahead->page)
 		munmap(ahead->page, sizeof(*ahead->page));
 	free(ahead);
@@ -1066,7 +1098,9 @@ static void take_known(struct opening *opening, struct box_ahead *ahead)
 		return;
 	opening->box.known = ahead->known;
 	opening->box.known.in_first_user_namespace = false;
-	opening->procfs_watch = procfs_take_watch(&ahead->procfs);
+	opening->procfs_watch = take_kept_fd(&ahead->procfs_watch);
+	opening->connection = ahead->connection;
+	ahead->connection.fd = NOTHING_KEPT;
 }
 
 static struct opening *new_opening(const struct box_request *request)
@@ -1079,6 +1113,7 @@ static struct opening *new_opening(const struct box_request *request)
 	memset(opening, 0, offsetof(struct opening, birth.stacks));
 	opening->request = request;
 	opening->procfs_watch = -1;
+	opening->connection.fd = NOTHING_KEPT;
 	init_box(&opening->box);
 	if (request->ahead) {
 		take_known(opening, request->ahead);
@@ -1091,6 +1126,7 @@ static struct opening *new_opening(const struct box_request *request)
 static void free_opening(struct opening *opening)
 {
 	drop_watch(&opening->procfs_watch);
+	drop_kept_fd(&opening->connection.fd);
 	if (opening->lease_holder >= 0)
 		close(opening->lease_holder);
 	if (!opening->birth.is_hanging)

@@ -42,14 +42,16 @@ struct box;
 void box_new_id(char id[BOX_ID_SIZE]);
 
 /* What is found out before the session, for box_open() in the same process: what will not have changed by then, or will be seen
- * to have changed. That is where the process's namespaces and its root are, and where the host's procfs lies.
+ * to have changed. That is where the process's namespaces and its root are, where the host's procfs lies, and which box it may
+ * join.
  */
 struct box_ahead;
 
 /* Looks, and leaves the process as it was. It fails only if it could not do that: with failure->is_astray, out of a chroot into
  * which it cannot go back. *ahead is to be given to box_forget(), or NULL: all that is not found out box_open() does.
  */
-int box_look_ahead(const struct policy *policy, struct box_ahead **ahead, struct box_failure *failure);
+int box_look_ahead(const struct policy *policy, const struct account *account, struct box_ahead **ahead,
+	struct box_failure *failure);
 void box_forget(struct box_ahead *ahead);
 
 /* Puts the calling process into a box: one of its own, or the one that its scope shares (make it, or join

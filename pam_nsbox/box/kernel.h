@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -204,6 +205,49 @@ static inline int take_fd(int *fd)
 
 	*fd = -1;
 	return taken;
+}
+
+/* A descriptor that is kept while a program goes on, which may close all that it does not know, and open others: so it is known
+ * again by what it is of.
+ */
+struct kept_fd {
+	int fd; /* -1: none */
+	dev_t device;
+	ino_t inode;
+};
+
+#define NOTHING_KEPT ((struct kept_fd){.fd = -1})
+
+/* Takes over fd, which may be -1. */
+static inline struct kept_fd keep_fd(int fd)
+{
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		return (struct kept_fd){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	if (fd >= 0)
+		close(fd);
+	return NOTHING_KEPT;
+}
+
+/* Gives it back, or -1 if it is not there any more. */
+static inline int take_kept_fd(struct kept_fd *kept)
+{
+	struct stat st;
+	int fd = kept->fd;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != kept->device || st.st_ino != kept->inode)
+		return -1;
+	kept->fd = -1;
+	return fd;
+}
+
+static inline void drop_kept_fd(struct kept_fd *kept)
+{
+	int fd = take_kept_fd(kept);
+
+	if (fd >= 0)
+		close(fd);
 }
 
 #endif

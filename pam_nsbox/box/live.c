@@ -146,13 +146,13 @@ int live_each(int dir, int (*visit)(pid_t pid, void *data), void *data)
 	return 0;
 }
 
-int live_connect(pid_t pid)
+int live_connect(pid_t pid, int flags)
 {
 	const struct timeval timeout = {.tv_sec = LIVE_TIMEOUT_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		return -errno;
@@ -225,9 +225,11 @@ int live_receive(int connection, struct lease_reply *reply)
 int live_ask(pid_t pid, const struct lease_request *request, int lease_holder, int *connection, int *self)
 {
 	*self = raise_fd(sys_pidfd_open(pid));
-	*connection = *self < 0 ? -ENOENT : live_connect(pid);
+	if (*self >= 0 && *connection < 0)
+		*connection = live_connect(pid, 0);
 	/* As many wait as may, for a box that does not answer; to look again would be to wait again. */
 	if (*connection == -EAGAIN)
 		return -ETIMEDOUT;
-	return *connection < 0 || live_send(*connection, request, lease_holder) < 0 ? -ENOENT : 0;
+	return *self < 0 || *connection < 0 || live_send(*connection, request, lease_holder) < 0 ? -ENOENT
+												 : 0;
 }

@@ -63,8 +63,10 @@ int live_find(int dir, int64_t key);
  */
 int live_each(int dir, int (*visit)(pid_t pid, void *data), void *data);
 
-/* A connection to the box of that process; -ENOENT or -ECONNREFUSED if it is not a box's (any more). */
-int live_connect(pid_t pid);
+/* A connection to the box of that process; -ENOENT or -ECONNREFUSED if it is not a box's (any more). flags: SOCK_NONBLOCK, not
+ * to wait where too many wait already (-EAGAIN), or 0.
+ */
+int live_connect(pid_t pid, int flags);
 
 /* Sends request, with a copy of pidfd unless that is -1, and does not wait. */
 int live_send(int connection, const struct lease_request *request, int pidfd);
@@ -72,9 +74,10 @@ int live_send(int connection, const struct lease_request *request, int pidfd);
 /* Waits for the reply. -ETIMEDOUT, -ECONNRESET: none came. */
 int live_receive(int connection, struct lease_reply *reply);
 
-/* Asks the process that is registered, pid, for a lease for the process of the pidfd lease_holder. The answer is to be read
- * from *connection by live_receive(). *self becomes a pidfd of the box's nsbox-init, ready for setns(2) when it has answered.
- * -ENOENT: it is not there any more. Both descriptors are the caller's to close, in any case.
+/* Asks the process that is registered, pid, for a lease for the process of the pidfd lease_holder: by *connection, which becomes
+ * one if it is -1, and from which the answer is to be read by live_receive(). *self becomes a pidfd of the box's nsbox-init,
+ * ready for setns(2) when it has answered. -ENOENT: it is not there any more. Both descriptors are the caller's to close, in any
+ * case.
  */
 int live_ask(pid_t pid, const struct lease_request *request, int lease_holder, int *connection, int *self);
 

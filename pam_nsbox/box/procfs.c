@@ -107,25 +107,11 @@ static int find(const struct mount_entry *entry, void *data)
 /* mountinfo tells by poll(2) whether anything was mounted in its mount namespace since it was opened
  * (proc_pid_mountinfo(5)).
  */
-void procfs_look_ahead(struct procfs_ahead *ahead)
+int procfs_watch(void)
 {
 	cleanup_fd int watch = raise_fd(open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
 
-	ahead->watch = -1;
-	if (watch >= 0 && fstat(watch, &ahead->watch_is) == 0 && mounts_each_procfs(-1, find, NULL) == 0)
-		ahead->watch = take_fd(&watch);
-}
-
-int procfs_take_watch(struct procfs_ahead *ahead)
-{
-	int watch = ahead->watch;
-	struct stat is;
-
-	if (watch < 0 || fstat(watch, &is) < 0 || is.st_dev != ahead->watch_is.st_dev ||
-		is.st_ino != ahead->watch_is.st_ino)
-		return -1;
-	ahead->watch = -1;
-	return watch;
+	return watch >= 0 && mounts_each_procfs(-1, find, NULL) == 0 ? take_fd(&watch) : -1;
 }
 
 /* The mount namespace has been copied: if nothing had been mounted by now, the copy holds what was looked at. */

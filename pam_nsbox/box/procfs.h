@@ -2,9 +2,6 @@
 #ifndef NSBOX_PROCFS_H
 #define NSBOX_PROCFS_H
 
-#include <stdint.h>
-#include <sys/stat.h>
-
 struct inside;
 
 /* Detaches every procfs that lies outside of /proc, such as a chroot's, also where something is mounted over it: each
@@ -12,20 +9,10 @@ struct inside;
  */
 int procfs_detach_others(struct inside *inside);
 
-/* What was found out ahead of the session: that the host's procfs lies nowhere but at /proc, in the mount namespace in which
- * the calling process was.
+/* A descriptor that tells whether anything was mounted since, in the mount namespace of the calling process, if the host's procfs
+ * lies nowhere but at /proc now; -1 otherwise.
  */
-struct procfs_ahead {
-	int watch; /* a descriptor that tells whether anything was mounted since, or -1: nothing is known */
-	struct stat
-		watch_is; /* to know it again: the program may have closed all descriptors that it did not know */
-};
-
-/* Looks. Give it to the one that follows. */
-void procfs_look_ahead(struct procfs_ahead *ahead);
-
-/* The watch, which is the caller's to close then, or -1. */
-int procfs_take_watch(struct procfs_ahead *ahead);
+int procfs_watch(void);
 
 /* Asks the watch, before any descriptor is closed; a step of inside.c's table. */
 int procfs_ask(struct inside *inside);

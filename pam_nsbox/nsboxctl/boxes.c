@@ -47,7 +47,7 @@ static int note_pid(pid_t pid, void *data)
 static int ask(pid_t pid, bool *gone)
 {
 	const struct lease_request request = {.operation = LEASE_STATUS};
-	cleanup_fd int connection = live_connect(pid);
+	cleanup_fd int connection = live_connect(pid, 0);
 	int result = connection < 0 ? connection : live_send(connection, &request, -1);
 
 	/* Whatever else fails (EAGAIN: more wait for it than its queue holds), it may well be alive. */

@@ -177,6 +177,55 @@ echo 11 >"$T/sleep"
 is "$(session --account --user alice -- hostname 2>/dev/null)" later "after ten seconds it is decided anew"
 rm "$T/sleep"
 
+# It has found the box that serves the scope, too, and whom to ask there.
+cat >"$T/happens" <<'END'
+#!/bin/bash
+[ "$PAM_TYPE" = open_session ] || exit 0
+eval "$(cat /run/test/what)"
+END
+chmod 755 "$T/happens"
+pam_service happening 'account required pam_nsbox.so' "session required pam_exec.so quiet $T/happens" \
+    'session required pam_nsbox.so'
+policy_named sooner
+echo 'Scope = user' >>"$CONF"
+snapshot
+box_open bob --service plain
+holder=$(holders)
+connections() {
+    strace -qq -o "$T/strace" -e trace=connect,getpgid session --service plain "$@" --user bob -- printenv NSBOX 2>/dev/null
+    grep -c '/proc/.*/cwd/lease' "$T/strace"
+}
+is "$(connections --account)" "$(connections)" "a login joins the box by one connection, with an account phase or without one"
+before=$(ls "/proc/$holder/fd")
+session --service plain --account --end --open 0 --close 0 --user bob >/dev/null 2>&1
+until_ok 5 eval '[ "$(ls "/proc/$holder/fd")" = "$before" ]'
+is $? 0 "a login that ends after the account phase leaves nothing in nsbox-init"
+
+# Whatever becomes of the box between the phases, and of the connection.
+id=$(box_do 'echo $NSBOX')
+happening() {
+    echo "$1" >"$T/what"
+    session --service happening --account --user bob -- printenv NSBOX 2>/dev/null
+}
+is "$(happening true)" "$id" "the box is joined"
+is "$(happening "nsboxctl show $id >/dev/null")" "$id" "... also if others ask it meanwhile"
+is "$(session --service happening --account --children 2 --user bob -- printenv NSBOX 2>/dev/null)" "$id"$'\n'"$id" \
+    "... by both children of a caller that forks"
+is "$(session --service plain --account --in-thread --user bob -- printenv NSBOX 2>/dev/null)" "$id" "... by a thread"
+from_here
+other=$(happening "nsboxctl stop $id >/dev/null")
+like "$other" '^[a-z2-7]{10}$' "a box that was stopped between the phases is not joined: a new one is made"
+isnt "$other" "$id" "(it is another)"
+exec 7>&- 8<&- # its shell is gone
+box_open bob --service plain
+holder=$(holders)
+is "$? $(happening "kill -KILL $holder; sleep 0.2" | grep -cE '^[a-z2-7]{10}$')" "0 1" "nor is one that was killed"
+exec 7>&- 8<&- # its shell is gone
+rm -f "$T/other"
+found=$(happening "$(command -v session) --service plain --user bob -- sh -c 'echo \$NSBOX; sleep 1' >$T/other 2>/dev/null & sleep 0.5")
+is "$found" "$(cat "$T/other")" "one that was made between the phases is"
+nothing_left "nothing is left of all this"
+
 # Nothing that was decided is lost or freed twice, whoever takes it. (No box comes of it: the register is not one that is
 # used. valgrind may not know pidfd_open(2), of which it warns; boxes are made under it in 49-valgrind.t.)
 checked() {

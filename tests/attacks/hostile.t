@@ -61,6 +61,7 @@ cat >"$T/hostile-su" <<'END'
 ulimit -S -n 40
 ulimit -S -i 3
 ulimit -S -t 1000
+ulimit -S -s 60
 exec 30</etc/hostname 31>/dev/null
 nice -n 15 chrt --idle 0 su bob -c 'sleep 4911 & echo $!; ulimit -S -t; wait'
 END
@@ -74,6 +75,7 @@ is "$(awk '/^Uid|^Gid/ { print $2, $3, $4, $5 }' "/proc/$holder/status" | xargs)
 is "$(awk '/^Groups/ { print $2 }' "/proc/$holder/status")" "" "su: and none of his groups"
 at_least "$(awk '/^Max open files/ { print $4 }' "/proc/$holder/limits")" 1024 "su: nsbox-init is not bound by his limit of descriptors"
 is "$(awk '/^Max cpu time/ { print $4 }' "/proc/$holder/limits")" unlimited "su: nor by his limit of CPU time"
+at_least "$(awk '/^Max stack size/ { print $4 }' "/proc/$holder/limits")" 65536 "su: nor by his limit of the stack"
 is "$(ps -o ni= -p "$holder" | xargs)" 0 "su: nor does it run at his priority"
 is "$(ps -o cls= -p "$holder" | xargs)" B "su: nor under his scheduling policy, by which it might never run; nor does it take the processor from a login"
 unlike "$(readlink "/proc/$holder"/fd/*)" 'hostname' "su: it has no descriptor of his"

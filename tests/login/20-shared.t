@@ -85,6 +85,33 @@ Scope = user
 END
 snapshot
 
+# --- a box that was made under other settings ---
+
+other_namespaces() {
+    printf '[default]\nScope = user\nOnError = allow\nNamespaces = mount, uts, pid%s\n' "$1" | configure
+}
+other_namespaces ', ipc'
+box_open alice
+id=$(box_do 'echo $NSBOX')
+ipc=$(box_do 'readlink /proc/self/ns/ipc')
+other_namespaces ''
+from_here
+(cd /srv && session --user alice --state -- sh -c 'echo $NSBOX; readlink /proc/self/ns/ipc; pwd') >"$T/out" 2>&1
+is "$? $(grep -v '^[a-z_]*: ' "$T/out")" "0 $id"$'\n'"$ipc"$'\n/srv' 'who joins a box with more namespaces than the policy of today is in all of them'
+like "$(cat "$T/out")" 'state: unchanged' 'and comes out of all of them'
+logged 'joined .*note="the policy has changed since this box was made"' 'the log says that the policy has changed'
+from_here
+strace -qq -o "$T/strace" -e trace=setns -e inject=setns:error=ENOMEM:when=3 session --user alice -- true >"$T/out" 2>&1
+is $? 120 'who cannot go out in between is refused, OnError=allow or not'
+logged 'refused \(its process could not be taken back to where it was\)' 'and the log says why'
+box_close
+ok 'that box ends as any other' until_ok 5 has_holders 0
+configure <<END
+[default]
+Scope = user
+END
+snapshot
+
 # --- the holder is killed ---
 
 box_open alice

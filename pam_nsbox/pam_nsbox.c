@@ -259,7 +259,6 @@ static bool is_open(const pam_handle_t *pamh)
 static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *entry, const char *line)
 {
 	struct session *session = calloc(1, sizeof(*session));
-	struct box_failure failure;
 	char environment[sizeof("NSBOX=") + sizeof(entry->id)];
 
 	if (session) {
@@ -273,8 +272,18 @@ static int keep(pam_handle_t *pamh, struct box *box, const struct box_entry *ent
 		}
 	}
 	free(session);
-	box_close(box, &failure);
 	return PAM_BUF_ERR;
+}
+
+/* Takes it back from PAM, and leaves it as it is. */
+static void take_back(pam_handle_t *pamh)
+{
+	const void *data = NULL;
+
+	if (pam_get_data(pamh, DATA_NAME, &data) == PAM_SUCCESS && data)
+		((struct session *)(uintptr_t)data)->box = NULL;
+	pam_set_data(pamh, DATA_NAME, NULL, NULL);
+	pam_putenv(pamh, "NSBOX");
 }
 
 static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct resolution *resolution,
@@ -295,6 +304,7 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 	struct box_entry entry;
 	struct box_failure failure;
 	struct box *box;
+	const char *why = NULL;
 
 	describe(pamh, policy->name, line, sizeof(line));
 	if (box_open(&request, &box, &entry, &failure) < 0) {
@@ -302,15 +312,15 @@ static int enter_box(pam_handle_t *pamh, int flags, const char *id, const struct
 		return failure.is_astray ? refuse_astray(pamh, flags, line, sentence)
 					 : refuse(pamh, flags, resolution, "opening failed", sentence);
 	}
-	if (keep(pamh, box, &entry, line) != PAM_SUCCESS)
-		return refuse(pamh, flags, resolution, "opening failed",
-			"step=keep: PAM could not keep the session's data");
-	if (box_confine(policy, &failure) < 0) {
-		pam_set_data(pamh, DATA_NAME, NULL, NULL);
-		pam_putenv(pamh, "NSBOX");
-		return refuse(pamh, flags, resolution, "opening failed",
-			box_failure_sentence(&failure, &request, sentence, sizeof(sentence)));
+	if (keep(pamh, box, &entry, line) != PAM_SUCCESS) {
+		why = "step=keep: PAM could not keep the session's data";
+	} else if (box_confine(policy, &failure) < 0) {
+		why = box_failure_sentence(&failure, &request, sentence, sizeof(sentence));
+		take_back(pamh);
 	}
+	if (why)
+		return box_close(box, &failure) < 0 ? refuse_astray(pamh, flags, line, why)
+						    : refuse(pamh, flags, resolution, "opening failed", why);
 	if (limits_not_enforced(policy, names, sizeof(names))[0])
 		pam_syslog(pamh, LOG_WARNING,
 			"not limited box=\"%s\" %s: nothing enforces %s here; it takes systemd", entry.id,

@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "limits.h"
 #include "live.h"
+#include "mounts.h"
 #include "network.h"
 #include "procfs.h"
 
@@ -293,8 +294,7 @@ static int place_of(int dir, const char *path, struct place *place)
 {
 	struct statx status;
 
-	if (statx(dir, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID | NSBOX_STATX_MNT_ID_UNIQUE, &status) <
-		0)
+	if (statx(dir, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &status) < 0)
 		return -errno;
 	*place = (struct place){
 		.major = status.stx_dev_major,
@@ -367,6 +367,17 @@ static int check_root(const struct box *box, struct box_failure *failure)
 	return -EXDEV;
 }
 
+/* That the root is the same is known by then (take_known()); but it may have been detached, or the process have left the mount
+ * namespace without its root.
+ */
+static bool has_own_root_still(const struct box *box)
+{
+	const struct known *known = &box->known;
+
+	return known->has_own_root && inode_of(way_back_of(box, CLONE_NEWNS)) == known->mount_namespace &&
+	       mounts_has(known->root.mount);
+}
+
 /* In a thread, the file-system context is split off before anything is moved; otherwise setns(2) would fail, or move root and
  * directory of every thread.
  */
@@ -374,8 +385,7 @@ static int prepare_root(struct box *box, struct box_failure *failure)
 {
 	int result = unshare(CLONE_FS) < 0 ? fail(failure, "enter", "/", -errno) : 0;
 
-	if (result == 0 && !(box->known.has_own_root &&
-				   inode_of(way_back_of(box, CLONE_NEWNS)) == box->known.mount_namespace))
+	if (result == 0 && !has_own_root_still(box))
 		result = check_root(box, failure);
 	box->is_ready = result == 0;
 	return result;
@@ -875,6 +885,8 @@ static int join(struct opening *opening, struct box_failure *failure)
 		result = entered == -ESRCH ? JOIN_NONE : entered; /* it was killed in between */
 	}
 	if (result != 0) {
+		/* A forked child may have the connection, too: nobody is to hear of a lease any more. */
+		shutdown(connection, SHUT_RDWR);
 		turn_back(box, failure);
 		if (box->lease != 0)
 			give_lease_back(box->self, box->lease);
@@ -997,7 +1009,7 @@ struct box_ahead {
 	struct connection connection;
 };
 
-/* Tries the root where that moves nothing: the working directory is "/", and if other threads have it too setns(2) fails. Out of
+/* Tries the root where that moves nothing: the working directory is the root, and if other threads have it too setns(2) fails. Out of
  * a chroot it goes back into it.
  */
 static int know_root(struct box *box, struct box_failure *failure)
@@ -1005,13 +1017,13 @@ static int know_root(struct box *box, struct box_failure *failure)
 	struct known *known = &box->known;
 	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const int mounts = way_back_of(box, CLONE_NEWNS);
-	char directory[sizeof("/")];
+	struct place directory = {0};
 	int result;
 
 	known->mount_namespace = inode_of(mounts);
-	if (root < 0 || known->mount_namespace == 0 ||
-		syscall(SYS_getcwd, directory, sizeof(directory)) < 0 || directory[0] != '/' ||
-		place_of(root, ".", &known->root) < 0) /* it may be entered again */
+	if (root < 0 || known->mount_namespace == 0 || place_of(AT_FDCWD, ".", &directory) < 0 ||
+		place_of(root, ".", &known->root) < 0 || /* it may be entered again */
+		!is_same_place(&directory, &known->root))
 		return 0;
 	result = try_root(root, mounts, &known->root);
 	known->has_own_root = result == 1;

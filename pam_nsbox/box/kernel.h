@@ -76,8 +76,10 @@ struct nsbox_mount_attr {
 #endif
 #define NSBOX_LSM_ATTR_EXEC 101
 
-/* The number of a mount that no other ever has (Linux 6.8); older kernels give the one that may come again. */
-#define NSBOX_STATX_MNT_ID_UNIQUE   0x4000U
+/* Asks for the number of a mount that no other ever has (Linux 6.8); older kernels give the one that may come again. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
 
 #define NSBOX_RESOLVE_NO_SYMLINKS   0x4
 #define NSBOX_RESOLVE_BENEATH	    0x8

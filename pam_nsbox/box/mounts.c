@@ -41,10 +41,6 @@ struct mount_status {
 	char strings[3 * PATH_MAX]; /* a root, a mount point and options */
 };
 
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x4000U
-#endif
-
 /* The number of the mount on which path lies: one that is never given to another mount (Linux 6.8), for statmount(2), or
  * the one in mountinfo (Linux 5.8). 0: unknown.
  */
@@ -73,8 +69,9 @@ static bool is_in(const struct mount_search *search, const char *path)
 
 /* --- by statmount(2) --- */
 
-/* ENOENT: gone meanwhile, or out of our root's reach (EPERM). ENOSYS: not to be had this way, which is so for options before
- * Linux 6.11, and looks the same where a file system has none.
+/* ENOSYS: not to be had this way. That is so for options before Linux 6.11, and looks the same where a file system has none; and
+ * for a mount that is gone (ENOENT) or out of our root's reach (EPERM), though it was listed a moment ago: the table is
+ * sure, for it is read as a whole.
  */
 static int ask(uint64_t mount_id, uint64_t mask, struct mount_status *status)
 {
@@ -83,9 +80,15 @@ static int ask(uint64_t mount_id, uint64_t mask, struct mount_status *status)
 	int result = kernel_call(SYS_statmount, &request, status, sizeof(*status), 0);
 
 	if (result < 0)
-		return result == -EPERM ? -ENOENT : result;
-	mask &= ~status->mask;
-	return mask == 0 ? 0 : mask == MOUNT_OPTIONS ? -ENOSYS : -ENOENT;
+		return result == -EPERM || result == -ENOENT ? -ENOSYS : result;
+	return (status->mask & mask) == mask ? 0 : -ENOSYS;
+}
+
+bool mounts_has(uint64_t mount_id)
+{
+	struct mount_status status;
+
+	return ask(mount_id, 0, &status) == 0;
 }
 
 static const char *string_of(const struct mount_status *status, uint64_t flag, uint32_t offset)
@@ -112,13 +115,13 @@ static int search_one(const struct mount_search *search, uint64_t mount_id, uint
 	int result = ask(mount_id, search->asks, &status);
 
 	if (result < 0)
-		return result == -ENOENT ? 0 : result;
+		return result;
 	entry = entry_of(&status, top);
 	if (!search->wants(&entry, search->data))
 		return 0;
 	result = ask(mount_id, search->needs, &status);
 	if (result < 0)
-		return result == -ENOENT ? 0 : result;
+		return result;
 	entry = entry_of(&status, top);
 	return is_in(search, entry.path) ? search->visit(&entry, search->data) : 0;
 }

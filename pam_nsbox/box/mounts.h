@@ -44,10 +44,16 @@ struct mount_search {
 	int (*visit)(const struct mount_entry *entry, void *data);
 	void *data;
 };
+/* What visit() has seen it may be shown again, where Linux has lost one of the mounts that it had listed. */
 int mounts_search(int proc, const struct mount_search *search);
 
 /* The same, for procfs mounts alone, with path only. */
 int mounts_each_procfs(int proc, int (*visit)(const struct mount_entry *entry, void *data), void *data);
+
+/* Whether that mount (STATX_MNT_ID_UNIQUE) is attached in the mount namespace of the calling process, within reach of its root. Linux
+ * 6.8; before, and where it cannot be asked, false.
+ */
+bool mounts_has(uint64_t mount_id);
 
 /* One line of mountinfo(5), without its newline, is taken apart in place. Returns false if it is not one. */
 bool mounts_parse_line(char *line, struct mount_entry *entry);

@@ -77,6 +77,18 @@ logged 'refused \(its process could not be taken back to where it was\)' "and th
 box_close
 nothing_left "nothing is left of it"
 
+configure <<'END'
+[default]
+OnError = allow
+END
+snapshot
+from_here
+strace -qq -o "$T/strace" -E LD_PRELOAD="$BUILD/tests/no_data.so" -E NO_DATA=nsbox -e trace=setns \
+    -e inject=setns:error=ENOMEM:when=3+ session --user alice -- true >"$T/out" 2>"$T/session"
+is $? 120 "so is who cannot leave the box that PAM has no memory to keep"
+logged 'refused \(its process could not be taken back to where it was\).*step=keep' "and the log says why"
+nothing_left "nothing is left of that either"
+
 # --- A directory that root may not enter again ---
 
 if fuse-home /srv/squashed "$(id -u alice)" squash,allow_other; then

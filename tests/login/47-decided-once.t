@@ -143,6 +143,17 @@ logged 'refused \(its process could not be taken back to where it was\).*root co
 astray / '--open 0 --close 0'
 like "$(cat "$T/open")" 'acct_mgmt: 4 ' "so he is by the account phase, if it is that which has led him out"
 logged 'refused \(its process could not be taken back to where it was\).*root could not be restored' "and the log says why"
+# Whose root lies below another mount is at the root of his paths all the same, and not where setns(2) leads.
+pam_service elsewhere 'account required pam_nsbox.so' "session required $T/bin/apart.so / detach" 'session required pam_nsbox.so'
+policy_named sooner
+echo 'Scope = user' >>"$CONF"
+unshare --mount sh -c 'mount --rbind /srv/root / && cd /.. && exec "$@"' - \
+    session --service plain --account --state --end --open 0 --close 0 --user alice >"$T/open" 2>&1
+like "$(cat "$T/open")" 'state: unchanged' "a caller below a mount over / stays in the directory over it"
+unshare --mount sh -c 'mount --rbind /srv/root / && exec chroot /.. "$@"' - \
+    sh -c 'cd / && { session --service plain --user alice -- sleep 2 & } && sleep 1 && session --service elsewhere --account --user alice -- true
+        echo "it ended with $?"; wait' >"$T/open" 2>&1
+like "$(cat "$T/open")" 'it ended with 120' "one whose root is detached between the phases is refused"
 umount -lR /srv/root
 elsewhere user-namespace 'step=save .*user namespace'
 rmdir /srv/root
@@ -186,6 +197,7 @@ END
 chmod 755 "$T/happens"
 pam_service happening 'account required pam_nsbox.so' "session required pam_exec.so quiet $T/happens" \
     'session required pam_nsbox.so'
+pam_service forking 'account required pam_nsbox.so' "session required $T/bin/apart.so 10 fork" 'session required pam_nsbox.so'
 policy_named sooner
 echo 'Scope = user' >>"$CONF"
 snapshot
@@ -221,6 +233,16 @@ box_open bob --service plain
 holder=$(holders)
 is "$? $(happening "kill -KILL $holder; sleep 0.2" | grep -cE '^[a-z2-7]{10}$')" "0 1" "nor is one that was killed"
 exec 7>&- 8<&- # its shell is gone
+box_open bob --service plain
+holder=$(holders)
+from_here
+kill -STOP "$holder"
+session --service forking --account --user bob -- true >/dev/null 2>&1
+is $? 120 "who waits for a stopped nsbox-init for too long is refused"
+kill -CONT "$holder"
+logged 'left .*why="gone" leases=1' "and has no lease, though a child of his has the connection as well"
+box_close
+until_ok 10 not pgrep -x session >/dev/null
 rm -f "$T/other"
 found=$(happening "$(command -v session) --service plain --user bob -- sh -c 'echo \$NSBOX; sleep 1' >$T/other 2>/dev/null & sleep 0.5")
 is "$found" "$(cat "$T/other")" "one that was made between the phases is"

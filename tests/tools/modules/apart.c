@@ -5,10 +5,13 @@
  *	apart.so FOLDER chroot		FOLDER becomes its root
  *	apart.so FOLDER over		FOLDER is mounted over its root, which it keeps
  *	apart.so FOLDER user-namespace	into a user namespace of its own
+ *	apart.so FOLDER detach		its root is detached from the tree of mounts
+ *	apart.so SECONDS fork		it has a child for so long, with all its descriptors
  */
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -32,6 +35,16 @@ static bool write_to(const char *path, const char *text)
 	return done;
 }
 
+static bool have_child(unsigned int seconds)
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child > 0;
+	sleep(seconds);
+	_exit(0);
+}
+
 int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	const char *how = argc == 2 ? argv[1] : "";
@@ -47,6 +60,10 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
 	else if (strcmp(how, "user-namespace") == 0)
 		done = unshare(CLONE_NEWUSER) == 0 && write_to("/proc/self/setgroups", "deny") &&
 		       write_to("/proc/self/uid_map", "0 0 1") && write_to("/proc/self/gid_map", "0 0 1");
+	else if (strcmp(how, "detach") == 0)
+		done = umount2("/", MNT_DETACH) == 0;
+	else if (strcmp(how, "fork") == 0)
+		done = have_child((unsigned int)atoi(argv[0]));
 	return done ? PAM_SUCCESS : PAM_SESSION_ERR;
 }
 

@@ -336,7 +336,7 @@ uninstall: ## remove what install put there, but not the configuration
 # The module that is measured looks for its own nsbox-init, not for one that is installed.
 BENCH_FLAGS ?=
 bench: $(B)/bench/opener $(B)/bench/floor-init ## measure against the floor and the peers, into tests/bench/results
-	@$(MAKE) --no-print-directory B=$(B)/bench LIBEXECDIR=$(abspath $(B)/bench) all
+	@$(MAKE) --no-print-directory B=$(B)/bench LIBEXECDIR=$(abspath $(B)/bench) all $(B)/bench/tests/valgrind.so
 	tests/bench/run $(BENCH_FLAGS) $(B)/bench
 
 $(B)/bench/opener: tests/bench/opener.c tests/bench/floor.c tests/bench/floor.h

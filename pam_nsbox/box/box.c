@@ -332,7 +332,7 @@ static bool is_same_place(const struct place *one, const struct place *other)
  */
 static int try_root(int root, int mount_namespace, struct place *place)
 {
-	struct place after;
+	struct place after = {0};
 	int result = place_of(root, "", place);
 
 	if (result == 0 && setns(mount_namespace, CLONE_NEWNS) < 0)
@@ -354,7 +354,7 @@ static int return_to_root(int root, struct box_failure *failure)
 static int check_root(const struct box *box, struct box_failure *failure)
 {
 	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct place place;
+	struct place place = {0};
 	int result = root < 0 ? -errno : try_root(root, way_back_of(box, CLONE_NEWNS), &place);
 
 	if (result < 0)

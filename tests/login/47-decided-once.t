@@ -210,7 +210,8 @@ connections() {
 is "$(connections --account)" "$(connections)" "a login joins the box by one connection, with an account phase or without one"
 before=$(ls "/proc/$holder/fd")
 session --service plain --account --end --open 0 --close 0 --user bob >/dev/null 2>&1
-until_ok 5 eval '[ "$(ls "/proc/$holder/fd")" = "$before" ]'
+has_descriptors() { [ "$(ls "/proc/$holder/fd")" = "$1" ]; }
+until_ok 5 has_descriptors "$before"
 is $? 0 "a login that ends after the account phase leaves nothing in nsbox-init"
 
 # Whatever becomes of the box between the phases, and of the connection.

@@ -95,6 +95,7 @@ END
 box_open alice
 faults_are_clean "a login that joins a box: every call fails" "${most[@]}" errors
 faults_are_clean "every moment of it is the last" --role caller --every "$(rounds 3 1)" kill
+faults_are_clean "a login that joins a box that the account phase has found: every call fails" --account "${part[@]}" errors
 is "$(box_do hostname)" shared "the box that was joined, and left in all these ways, is as it was"
 box_close
 until_ok 5 has_holders 0

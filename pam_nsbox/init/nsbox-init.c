@@ -196,16 +196,18 @@ static void line_begin(const struct box *box, struct line *line, const char *eve
 /* --- the processes of the box --- */
 
 /* Calls visit with a pidfd for every live process but nsbox-init until it returns false. A zombie does not
- * count: one whose parent stands outside the box may stay for as long as that parent likes.
+ * count: one whose parent stands outside the box may stay for as long as that parent likes. Returns false if there was no
+ * descriptor, or no memory, for one that may be alive.
  */
-static void each_process(const struct box *box, bool (*visit)(int pidfd, void *data), void *data)
+static bool each_process(const struct box *box, bool (*visit)(int pidfd, void *data), void *data)
 {
+	bool has_seen_all = true;
 	char entries[1024] __attribute__((aligned(8)));
 	bool go_on = true;
 	long size;
 
 	if (!box->has_proc)
-		return;
+		return true;
 	lseek(INIT_FD_PROC, 0, SEEK_SET);
 	while (go_on && (size = syscall(SYS_getdents64, INIT_FD_PROC, entries, sizeof(entries))) > 0) {
 		for (long at = 0; go_on && at < size;) {
@@ -224,14 +226,17 @@ static void each_process(const struct box *box, bool (*visit)(int pidfd, void *d
 			int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 			struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 
-			if (pidfd < 0)
+			if (pidfd < 0) {
+				has_seen_all = has_seen_all && errno == ESRCH;
 				continue;
+			}
 			if (poll(&ended, 1, 0) == 0)
 				go_on = visit(pidfd, data);
 			else
 				close(pidfd);
 		}
 	}
+	return has_seen_all;
 }
 
 static bool keep_first(int pidfd, void *data)
@@ -255,7 +260,10 @@ static uint32_t count_processes(const struct box *box)
 	return processes;
 }
 
-/* A pidfd of any live process of the box, or -1 if there is none. kill(2) with -1 fails with ESRCH when no
+#define UNKNOWN	   (-2)
+#define UNKNOWN_MS 1000 /* until it is looked again */
+
+/* A pidfd of any live process of the box, -1 if there is none, or UNKNOWN. kill(2) with -1 fails with ESRCH when no
  * other process, not even a zombie, is left: the common case, without reading /proc.
  */
 static int any_process(const struct box *box)
@@ -264,8 +272,7 @@ static int any_process(const struct box *box)
 
 	if (!box->is_pid_1 || (kill(-1, 0) < 0 && errno == ESRCH))
 		return -1;
-	each_process(box, keep_first, &pidfd);
-	return pidfd;
+	return !each_process(box, keep_first, &pidfd) && pidfd < 0 ? UNKNOWN : pidfd;
 }
 
 /* --- the end of the box --- */
@@ -335,6 +342,8 @@ static int settle(struct box *box)
 			struct line line;
 			int pidfd = any_process(box);
 
+			if (pidfd == UNKNOWN)
+				return UNKNOWN_MS;
 			if (pidfd < 0)
 				end(box);
 			watch_process(box, pidfd); /* when it is gone, look for another */
@@ -352,9 +361,10 @@ static int settle(struct box *box)
 	int64_t stopping_for = now_ms() - box->stopping_since;
 	int pidfd = any_process(box);
 
-	if (pidfd < 0 || stopping_for >= box->record.timeout_stop_ms)
+	if (pidfd == -1 || stopping_for >= box->record.timeout_stop_ms)
 		end(box);
-	close(pidfd);
+	if (pidfd >= 0)
+		close(pidfd);
 	if (!box->hung_up && (stopping_for >= HANGUP_MS || 2 * stopping_for >= box->record.timeout_stop_ms)) {
 		box->hung_up = true;
 		ask_to_end(SIGHUP);

@@ -88,4 +88,27 @@ nothing_left 'a lingering box can be stopped'
 at_most $(($(milliseconds) - start)) 10000 'at once, if its processes end when they are asked'
 
 stop_sshd
+# --- nsbox-init has no descriptor left ---
+
+configure <<'END'
+[default]
+Scope = user
+Linger = yes
+END
+snapshot
+box_open alice
+holder=$(holders)
+id=$(box_do 'setsid sleep 4913 >/dev/null 2>&1 & echo $NSBOX')
+until_ok 5 pgrep -fx 'sleep 4913' >/dev/null
+from_here
+prlimit --pid "$holder" --nofile=8: # of its nine
+box_close
+sleep 2
+ok 'an nsbox-init that cannot look whether anybody lives in its box does not end it' pgrep -fx 'sleep 4913' >/dev/null
+prlimit --pid "$holder" --nofile=1024:
+logged "lingering box=\"$id\"" 'it looks again'
+is "$(session --user alice -- printenv NSBOX 2>/dev/null)" "$id" 'and the next login joins it'
+pkill -fx 'sleep 4913'
+nothing_left 'it ends when nobody lives in it any more'
+
 done_testing

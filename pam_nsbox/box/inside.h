@@ -33,7 +33,7 @@ struct inside {
 	const struct box_request *request;
 	const struct policy *policy;
 	int record;	  /* INIT_FD_RECORD to be */
-	int procfs_watch; /* of the request, or -1 */
+	int procfs_watch; /* from procfs_watch(), or -1 */
 	int lease;	  /* pidfd of the caller, INIT_FD_LEASE to be */
 	int64_t box_key;  /* as in live_register() */
 	int64_t scope_key;

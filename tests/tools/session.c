@@ -139,12 +139,13 @@ static void put_namespace(FILE *out, const char *path, const char *entry)
 
 static void put_descriptor(FILE *out, const char *path, const char *entry)
 {
-	char file[512], name[96], target[64];
+	char file[512], name[96], target[64] = "", folder[64];
 	int fd = atoi(entry);
 
 	snprintf(file, sizeof(file), "%s/%s", path, entry);
 	/* The descriptor that reads this very folder. */
-	if (readlink(file, target, sizeof(target)) >= 6 && strncmp(target, "/proc/", 6) == 0)
+	snprintf(folder, sizeof(folder), "/proc/%d/fd", (int)getpid());
+	if (readlink(file, target, sizeof(target) - 1) > 0 && strcmp(target, folder) == 0)
 		return;
 	snprintf(name, sizeof(name), "descriptor %d flags %#x status %#x", fd, (unsigned)fcntl(fd, F_GETFD),
 		(unsigned)fcntl(fd, F_GETFL));

@@ -209,9 +209,12 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
-/* A descriptor that is kept while a program goes on, which may close all that it does not know, and open others: so it is known
- * again by what it is of.
+/* A descriptor that is kept while a program goes on, which may close all that it does not know, and open others, of the same
+ * file too: so it is known again by what it is of, and by a mark. That is in the open file description: the signal which
+ * would be sent under O_ASYNC (F_SETSIG in fcntl(2)).
  */
+#define KEPT_FD_MARK 63
+
 struct kept_fd {
 	int fd; /* -1: none */
 	dev_t device;
@@ -225,7 +228,7 @@ static inline struct kept_fd keep_fd(int fd)
 {
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0)
+	if (fd >= 0 && fstat(fd, &st) == 0 && fcntl(fd, F_SETSIG, KEPT_FD_MARK) == 0)
 		return (struct kept_fd){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
 	if (fd >= 0)
 		close(fd);
@@ -238,7 +241,8 @@ static inline int take_kept_fd(struct kept_fd *kept)
 	struct stat st;
 	int fd = kept->fd;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != kept->device || st.st_ino != kept->inode)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != kept->device || st.st_ino != kept->inode ||
+		fcntl(fd, F_GETSIG, 0) != KEPT_FD_MARK)
 		return -1;
 	kept->fd = -1;
 	return fd;

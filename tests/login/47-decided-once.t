@@ -167,6 +167,14 @@ rm -f "$T/fds"
 session --service listed --account --children 1 --user alice -- true >/dev/null 2>&1
 unlike "$(cat "$T/fds")" mountinfo "nor a descriptor of it"
 
+# Nor has it anything to do with what a program opens that has closed all that it does not know.
+pam_service reopened 'account required pam_nsbox.so' "session required $T/bin/apart.so /proc/thread-self/mountinfo reopen" \
+    'session required pam_nsbox.so'
+policy_named sooner
+session --service reopened --account --state --user alice -- hostname >"$T/open" 2>&1
+is "$(grep -c '^sooner' "$T/open") $(grep -cE 'state: \+ descriptor.*mountinfo' "$T/open")" "1 1" \
+    "what a program has opened at the number of such a descriptor stays its own" || diag "$(cat "$T/open")"
+
 policy_named sooner
 pam_service twice 'account required pam_nsbox.so' "account required pam_exec.so quiet $T/disable" \
     'account required pam_nsbox.so' 'session required pam_nsbox.so'

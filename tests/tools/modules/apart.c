@@ -7,6 +7,7 @@
  *	apart.so FOLDER user-namespace	into a user namespace of its own
  *	apart.so FOLDER detach		its root is detached from the tree of mounts
  *	apart.so SECONDS fork		it has a child for so long, with all its descriptors
+ *	apart.so PATH reopen		it closes its descriptor of PATH, and has another at that number
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAM_SM_SESSION
@@ -45,6 +47,27 @@ static bool have_child(unsigned int seconds)
 	_exit(0);
 }
 
+static bool open_at(int number, const char *path)
+{
+	int fd = open(path, O_RDONLY), moved = fd == number ? fd : fcntl(fd, F_DUPFD, number);
+
+	if (moved != fd)
+		close(fd);
+	return moved == number;
+}
+
+static bool reopen(const char *path)
+{
+	struct stat wanted, st;
+
+	if (stat(path, &wanted) < 0)
+		return false;
+	for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
+		if (fstat(fd, &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino)
+			return close(fd) == 0 && open_at(fd, path);
+	return false;
+}
+
 int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	const char *how = argc == 2 ? argv[1] : "";
@@ -64,6 +87,8 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
 		done = umount2("/", MNT_DETACH) == 0;
 	else if (strcmp(how, "fork") == 0)
 		done = have_child((unsigned int)atoi(argv[0]));
+	else if (strcmp(how, "reopen") == 0)
+		done = reopen(argv[0]);
 	return done ? PAM_SUCCESS : PAM_SESSION_ERR;
 }
 

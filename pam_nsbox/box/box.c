@@ -91,6 +91,17 @@ void box_clean_text(const char *text, char *buf, size_t size)
 	memset(buf + used, 0, size - used);
 }
 
+/* Cuts it to size; returns how much of buf is used. */
+static size_t append(char *buf, size_t size, size_t used, const char *text)
+{
+	size_t length = strnlen(text, size - used - 1);
+
+	memcpy(buf + used, text, length);
+	buf[used + length] = '\0';
+	return used + length;
+}
+
+/* Not by snprintf(3): it is most of what the caller does for an opening outside of the kernel. */
 void box_describe(const char *policy, const char *user, const char *service, const char *from,
 	const char *tty, char *buf, size_t size)
 {
@@ -98,12 +109,15 @@ void box_describe(const char *policy, const char *user, const char *service, con
 		{"policy", policy}, {"user", user}, {"service", service}, {"from", from}, {"tty", tty}};
 	size_t used = 0;
 
-	for (size_t i = 0; i < sizeof(values) / sizeof(*values) && used < size; i++) {
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
 		char clean[128];
 
 		box_clean_text(values[i][1], clean, sizeof(clean));
-		used += (size_t)snprintf(
-			buf + used, size - used, "%s%s=\"%s\"", i > 0 ? " " : "", values[i][0], clean);
+		used = append(buf, size, used, i > 0 ? " " : "");
+		used = append(buf, size, used, values[i][0]);
+		used = append(buf, size, used, "=\"");
+		used = append(buf, size, used, clean);
+		used = append(buf, size, used, "\"");
 	}
 }
 

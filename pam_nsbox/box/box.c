@@ -1,16 +1,16 @@
 #include "box.h"
 #include "../namespaces.h"
-#include "inside.h"
+#include "birth.h"
+#include "failure.h"
 #include "kernel.h"
 #include "limits.h"
 #include "live.h"
 #include "mounts.h"
-#include "network.h"
 #include "procfs.h"
+#include "record.h"
 
 #include <limits.h>
 #include <linux/nsfs.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,20 +20,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
 
-/* Two stacks, for the intermediate process and for the holder. The latter was seen to use 15 KiB, with all keys set: buffers
- * for paths and for the table of mounts.
- */
-#define STACK_SIZE	  (48 * 1024)
-#define INTERMEDIATE_SIZE (4 * 1024)
-
-#define MAX_KINDS	  8
+#define MAX_KINDS 8
 
 /* How often a box that is there, but ends or is not ready, is looked for again before a login is refused: for 8 s, as
  * LIVE_TIMEOUT_MS. On a machine that is overloaded one box after the other can be found at its end.
@@ -70,68 +61,6 @@ struct box {
 	uint32_t lease;
 	struct known known;
 };
-
-static int fail(struct box_failure *failure, const char *step, const char *subject, int error)
-{
-	failure->step = step;
-	failure->error = -error;
-	box_clean_text(subject, failure->subject, sizeof(failure->subject));
-	return error;
-}
-
-void box_clean_text(const char *text, char *buf, size_t size)
-{
-	size_t used = 0;
-
-	for (; text && *text && used + 1 < size; text++) {
-		unsigned char byte = (unsigned char)*text;
-
-		buf[used++] = byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\' ? '?' : *text;
-	}
-	memset(buf + used, 0, size - used);
-}
-
-/* Cuts it to size; returns how much of buf is used. */
-static size_t append(char *buf, size_t size, size_t used, const char *text)
-{
-	size_t length = strnlen(text, size - used - 1);
-
-	memcpy(buf + used, text, length);
-	buf[used + length] = '\0';
-	return used + length;
-}
-
-/* Not by snprintf(3): it is most of what the caller does for an opening outside of the kernel. */
-void box_describe(const char *policy, const char *user, const char *service, const char *from,
-	const char *tty, char *buf, size_t size)
-{
-	const char *const values[][2] = {
-		{"policy", policy}, {"user", user}, {"service", service}, {"from", from}, {"tty", tty}};
-	size_t used = 0;
-
-	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		char clean[128];
-
-		box_clean_text(values[i][1], clean, sizeof(clean));
-		used = append(buf, size, used, i > 0 ? " " : "");
-		used = append(buf, size, used, values[i][0]);
-		used = append(buf, size, used, "=\"");
-		used = append(buf, size, used, clean);
-		used = append(buf, size, used, "\"");
-	}
-}
-
-void box_new_id(char id[BOX_ID_SIZE])
-{
-	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint64_t bits = 0;
-
-	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
-		bits = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	for (int i = 0; i < BOX_ID_SIZE - 1; i++, bits >>= 5)
-		id[i] = alphabet[bits & 31];
-	id[BOX_ID_SIZE - 1] = '\0';
-}
 
 /* --- the way back --- */
 
@@ -237,12 +166,12 @@ static int save_way_back(struct box *box, int namespaces, const char *directory,
 		snprintf(path, sizeof(path), "/proc/thread-self/ns/%s", namespace_kinds[i].proc);
 		box->way_back[i] = open_way_back(path, is_first);
 		if (box->way_back[i] < 0)
-			return fail(failure, "save", path, box->way_back[i]);
+			return box_fail(failure, "save", path, box->way_back[i]);
 	}
 	if ((namespaces & CLONE_NEWNS) && box->directory < 0 && strcmp(directory, "/") != 0) {
 		box->directory = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 		if (box->directory < 0)
-			return fail(failure, "save", directory, -errno);
+			return box_fail(failure, "save", directory, -errno);
 	}
 	return 0;
 }
@@ -267,7 +196,7 @@ static int leave(struct box *box, struct box_failure *failure)
 	for (size_t i = 0; i < n_namespace_kinds; i++)
 		if ((box->namespaces & namespace_kinds[i].flag) &&
 			setns(box->way_back[i], namespace_kinds[i].flag) < 0)
-			result = fail(failure, "leave", namespace_kinds[i].name, -errno);
+			result = box_fail(failure, "leave", namespace_kinds[i].name, -errno);
 	box->namespaces = 0;
 	return result;
 }
@@ -277,7 +206,7 @@ static int go_back(struct box *box, struct box_failure *failure)
 	bool with_mounts = (box->namespaces & CLONE_NEWNS) != 0;
 	int result = leave(box, failure), restored = with_mounts ? restore_directory(box) : 0;
 
-	return restored < 0 ? fail(failure, "leave", "the working directory", restored) : result;
+	return restored < 0 ? box_fail(failure, "leave", "the working directory", restored) : result;
 }
 
 /* --- entering --- */
@@ -361,7 +290,7 @@ static int return_to_root(int root, struct box_failure *failure)
 	if (fchdir(root) == 0 && chroot(".") == 0)
 		return 0;
 	failure->is_astray = true;
-	return fail(failure, "root", "the caller's root could not be restored", -errno);
+	return box_fail(failure, "root", "the caller's root could not be restored", -errno);
 }
 
 /* restore_directory() undoes what it does to the working directory. */
@@ -372,12 +301,12 @@ static int check_root(const struct box *box, struct box_failure *failure)
 	int result = root < 0 ? -errno : try_root(root, way_back_of(box, CLONE_NEWNS), &place);
 
 	if (result < 0)
-		return fail(failure, "enter", "/", result);
+		return box_fail(failure, "enter", "/", result);
 	if (result == 1)
 		return 0;
-	fail(failure, "root", "the caller runs in a chroot", -EXDEV);
+	box_fail(failure, "root", "the caller runs in a chroot", -EXDEV);
 	if (return_to_root(root, failure) == 0 && restore_directory(box) < 0)
-		fail(failure, "root", "the caller's directory could not be restored", -errno);
+		box_fail(failure, "root", "the caller's directory could not be restored", -errno);
 	return -EXDEV;
 }
 
@@ -397,7 +326,7 @@ static bool has_own_root_still(const struct box *box)
  */
 static int prepare_root(struct box *box, struct box_failure *failure)
 {
-	int result = unshare(CLONE_FS) < 0 ? fail(failure, "enter", "/", -errno) : 0;
+	int result = unshare(CLONE_FS) < 0 ? box_fail(failure, "enter", "/", -errno) : 0;
 
 	if (result == 0 && !has_own_root_still(box))
 		result = check_root(box, failure);
@@ -421,7 +350,7 @@ static void turn_back(struct box *box, struct box_failure *failure)
 static int enter(struct box *box, int namespaces, struct box_failure *failure)
 {
 	if (setns(box->self, namespaces) < 0)
-		return fail(failure, "enter", "", -errno);
+		return box_fail(failure, "enter", "", -errno);
 	box->namespaces = namespaces;
 	return 0;
 }
@@ -437,7 +366,7 @@ static int arrive(struct box *box, const char *directory, struct box_failure *fa
 		return 0;
 	result = change_directory(directory);
 	if (result < 0) {
-		fail(failure, "directory", directory, result);
+		box_fail(failure, "directory", directory, result);
 		turn_back(box, failure);
 	}
 	return result;
@@ -456,169 +385,6 @@ static void give_lease_back(int self, uint32_t lease)
 }
 
 /* --- making a box --- */
-
-/* The making of a holder. It is over when the intermediate process has ended: nsbox-init was executed then, or its holder has
- * ended without.
- */
-struct birth {
-	struct inside inside;
-	bool is_hanging; /* a system call of the holder's may still write to this memory, so it cannot be freed */
-	volatile bool has_left; /* the holder has left this memory: it ended, or was executed */
-	pid_t intermediate;	/* 0: none, or waited for */
-	int holder; /* its pidfd, which the kernel puts among the caller's descriptors when the intermediate process
-			    clones it; -1: not cloned */
-	sigset_t signals; /* the caller's mask before */
-	int dumpable;	  /* the caller's, which a change of the holder's credentials takes from their common
-			     memory */
-	/* The holder's, and above it the intermediate process's. */
-	char stacks[STACK_SIZE + INTERMEDIATE_SIZE] __attribute__((aligned(16)));
-};
-
-static int holder_main(void *data)
-{
-	inside_run(data);
-	_exit(1);
-}
-
-/* The child of the caller and parent of the holder. It ends when the holder has become nsbox-init, which then belongs to the
- * host's init: the caller's wait(2) will never see it. Until then the caller's death is passed on.
- */
-static int intermediate_main(void *data)
-{
-	struct birth *birth = data;
-	struct inside *inside = &birth->inside;
-	/* A network namespace that is there already is joined by the holder itself. */
-	const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD |
-			  (inside->policy->namespaces & ~(inside->policy->netns_path ? CLONE_NEWNET : 0));
-	pid_t parent;
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		_exit(1);
-	parent = getppid(); /* 0: the caller makes its children in another PID namespace than its own */
-	if (parent != inside->parent && parent != 0)
-		_exit(1);
-	if (clone(holder_main, birth->stacks + STACK_SIZE, flags, inside, &birth->holder) < 0) {
-		inside->failure.step = "clone";
-		inside->failure.error = errno;
-		birth->holder = -1;
-	} else {
-		birth->has_left = true;
-	}
-	_exit(0);
-}
-
-/* Ends a birth that went wrong or takes too long. Who is killed in the middle of clone(2) may leave the number of a
- * descriptor that was never there, so the kernel is asked whether it is a pidfd. A holder that hangs in a system call
- * which cannot be interrupted is given a moment.
- */
-static void abort_birth(struct birth *birth)
-{
-	struct pollfd ended = {.events = POLLIN};
-
-	kill(birth->intermediate, SIGKILL);
-	waitpid(birth->intermediate, NULL, __WALL);
-	birth->intermediate = 0;
-	if (birth->holder < 0 || sys_pidfd_send_signal(birth->holder, SIGKILL, NULL) == -EBADF)
-		return;
-	ended.fd = birth->holder;
-	birth->is_hanging = poll(&ended, 1, 1000) != 1;
-	close(birth->holder);
-	birth->holder = -1;
-}
-
-/* Returns a pidfd of the intermediate process. Signals are blocked, in the caller too, until end_birth(): a handler of the
- * caller's would run in the holder, on the caller's memory. The holder has a copy of the caller's descriptors; the
- * intermediate process shares them, so that the holder's pidfd is in the caller's hands.
- */
-static int begin_birth(struct birth *birth)
-{
-	sigset_t all;
-	int intermediate = -1;
-
-	birth->inside.parent = getpid();
-	birth->dumpable = prctl(PR_GET_DUMPABLE);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &birth->signals);
-	/* No exit signal: no handler of the caller's, and no wait(2) without __WALL, ever meets it. */
-	birth->intermediate = clone(intermediate_main, birth->stacks + STACK_SIZE + INTERMEDIATE_SIZE,
-		CLONE_VM | CLONE_FILES | CLONE_PIDFD, birth, &intermediate);
-	return birth->intermediate < 0 ? -errno : intermediate;
-}
-
-/* Makes the holder, and waits until it has become nsbox-init or ended; *self becomes a pidfd of it. Who was killed on the way
- * is found when nsbox-init is waited for.
- */
-static int give_birth(struct birth *birth, int *self)
-{
-	struct box_failure *failure = &birth->inside.failure;
-	cleanup_fd int intermediate = -1;
-	int result;
-
-	birth->holder = -1;
-	intermediate = begin_birth(birth);
-	if (intermediate < 0)
-		return fail(failure, "clone", "", intermediate);
-	result = live_wait(intermediate);
-	if (result == 0 && birth->has_left && !failure->step) {
-		*self = fcntl(birth->holder, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		if (*self >= 0) {
-			close(birth->holder);
-			return 0;
-		}
-		fail(failure, "clone", "RLIMIT_NOFILE", -errno);
-	}
-	abort_birth(birth);
-	if (failure->step)
-		return -failure->error;
-	return fail(failure, "ready", birth->inside.request->init, result < 0 ? result : -ECONNRESET);
-}
-
-static void end_birth(struct birth *birth)
-{
-	if (birth->intermediate > 0)
-		waitpid(birth->intermediate, NULL, __WALL);
-	birth->intermediate = 0;
-	sigprocmask(SIG_SETMASK, &birth->signals, NULL);
-	if (birth->dumpable == 1 && prctl(PR_GET_DUMPABLE) != 1)
-		prctl(PR_SET_DUMPABLE, 1);
-}
-
-static void fill_record(const struct box_request *request, int64_t scope_key, struct box_record *record)
-{
-	const struct policy *policy = request->policy;
-
-	box_clean_text(request->id, record->id, sizeof(record->id));
-	box_clean_text(policy->name, record->policy, sizeof(record->policy));
-	box_clean_text(request->account->name, record->user, sizeof(record->user));
-	box_clean_text(request->service, record->service, sizeof(record->service));
-	box_clean_text(request->from, record->from, sizeof(record->from));
-	box_clean_text(request->tty, record->tty, sizeof(record->tty));
-	box_clean_text(policy->hostname, record->hostname, sizeof(record->hostname));
-	record->digest = policy->digest;
-	record->bounding_set = policy->bounding_set;
-	record->bounding_set_given = policy->bounding_set_given;
-	record->no_new_privileges = policy->no_new_privileges;
-	record->scope_key = scope_key;
-	record->since = time(NULL);
-	record->namespaces = (uint32_t)policy->namespaces;
-	record->scope = policy->scope;
-	record->timeout_stop_ms = policy->timeout_stop_ms;
-	record->linger = policy->linger;
-}
-
-static void fill_lease(const struct box_request *request, struct lease_request *lease)
-{
-	const struct policy *policy = request->policy;
-	char login[512], namespaces[64];
-
-	box_describe(policy->name, request->account->name, request->service, request->from, request->tty,
-		login, sizeof(login));
-	lease->operation = LEASE_JOIN;
-	lease->digest = policy->digest;
-	snprintf(lease->who, sizeof(lease->who), "%s namespaces=\"%s\"%s%s", login,
-		namespaces_names(policy->namespaces, namespaces, sizeof(namespaces)),
-		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
-}
 
 /* To the box that serves a scope. */
 struct connection {
@@ -648,8 +414,8 @@ static int read_directory(struct opening *opening, struct box_failure *failure)
 	char *path = opening->directory;
 
 	if (path[0] == '\0' && syscall(SYS_getcwd, path, sizeof(opening->directory)) < 0)
-		return fail(failure, "directory", "", -errno);
-	return path[0] == '/' ? 0 : fail(failure, "directory", "", -ENOENT);
+		return box_fail(failure, "directory", "", -errno);
+	return path[0] == '/' ? 0 : box_fail(failure, "directory", "", -ENOENT);
 }
 
 /* All that can be done while nsbox-init starts, or answers; once more for a box that has more namespaces than the policy of
@@ -666,7 +432,7 @@ static int get_ready(struct opening *opening, int namespaces, struct box_failure
 	if (!opening->page)
 		opening->page = allocate_page();
 	if (!opening->page)
-		return fail(failure, "save", "memory", -ENOMEM);
+		return box_fail(failure, "save", "memory", -ENOMEM);
 	save_namespaces_of(box, namespaces, opening->lease_holder);
 	result = save_way_back(box, namespaces, opening->directory, failure);
 	if (result == 0 && with_mounts)
@@ -702,7 +468,7 @@ static int prepare(struct opening *opening, struct box_failure *failure)
 	if (policy->namespaces & CLONE_NEWNS) {
 		/* nsbox-init, which will get no more than that, has to detach the old mounts. */
 		if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) == 0)
-			return fail(failure, "bounding-set", "CAP_SYS_ADMIN", -EPERM);
+			return box_fail(failure, "bounding-set", "CAP_SYS_ADMIN", -EPERM);
 		result = read_directory(opening, failure);
 	}
 	if (result < 0)
@@ -719,7 +485,7 @@ static int prepare(struct opening *opening, struct box_failure *failure)
 	result = paths_plan_make(policy, request->account, inside->has_hosts, &inside->plan);
 	if (result == 0)
 		result = paths_make_user_tmp(&inside->plan);
-	return result < 0 ? fail(failure, "paths", USER_TMP_DIRECTORY, result) : 0;
+	return result < 0 ? box_fail(failure, "paths", USER_TMP_DIRECTORY, result) : 0;
 }
 
 /* What nsbox-init has to know, in a pipe, which holds a page at least (pipe(7)) and gives it back when it has been read. */
@@ -732,7 +498,7 @@ static int leave_record(struct opening *opening, int ends[2])
 	const size_t size = sizeof(opening->record) + sizeof(opening->lease);
 
 	_Static_assert(sizeof(struct box_record) + sizeof(struct lease_request) <= 4096, "fits into a page");
-	fill_record(opening->request, opening->scope_key, &opening->record);
+	record_fill(opening->request, opening->scope_key, &opening->record);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	return writev(ends[1], parts, 2) == (ssize_t)size ? 0 : -EIO;
@@ -747,8 +513,8 @@ static int make_box(struct opening *opening, int ends[2], struct box_failure *fa
 	int result, entered, unread = 0;
 
 	birth->inside.record = ends[0];
-	result = give_birth(birth, &opening->box.self);
-	end_birth(birth);
+	result = birth_give(birth, &opening->box.self);
+	birth_end(birth);
 	close(ends[0]);
 	ends[0] = -1;
 	if (result < 0) {
@@ -771,7 +537,7 @@ static int make_box(struct opening *opening, int ends[2], struct box_failure *fa
 		}
 		return entered;
 	}
-	fail(failure, "ready", opening->request->init, result);
+	box_fail(failure, "ready", opening->request->init, result);
 	turn_back(&opening->box, failure);
 	return result;
 }
@@ -790,7 +556,8 @@ static int create(struct opening *opening, struct box_failure *failure)
 	result = prepare(opening, failure);
 	if (result == 0) {
 		result = leave_record(opening, ends);
-		result = result < 0 ? fail(failure, "clone", "", result) : make_box(opening, ends, failure);
+		result = result < 0 ? box_fail(failure, "clone", "", result)
+				    : make_box(opening, ends, failure);
 	}
 	if (result < 0 && box->self >= 0) {
 		sys_pidfd_send_signal(box->self, SIGKILL, NULL);
@@ -834,13 +601,13 @@ static int take_answer(struct opening *opening, int result, struct box_failure *
 	const struct lease_reply_head *head = &opening->reply.head;
 
 	if (result == -ETIMEDOUT)
-		return fail(failure, "join", opening->request->account->name, result);
+		return box_fail(failure, "join", opening->request->account->name, result);
 	if (result == 0 && head->error == EMFILE)
-		return fail(failure, "join", opening->reply.record.id, -EMFILE);
+		return box_fail(failure, "join", opening->reply.record.id, -EMFILE);
 	if (result < 0 || head->error != 0)
 		return JOIN_NONE;
 	opening->box.lease = head->lease;
-	return is_same_scope(opening) ? 0 : fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
+	return is_same_scope(opening) ? 0 : box_fail(failure, "join", opening->reply.record.id, -EADDRINUSE);
 }
 
 /* Finds the box that serves the scope. The connection of the account phase is good for one try. */
@@ -855,13 +622,13 @@ static int find_box(struct opening *opening, int *pid, int *connection, struct b
 		return 0;
 	dir = live_open();
 	if (dir < 0)
-		return fail(failure, "registry", LIVE_DIRECTORY, dir);
+		return box_fail(failure, "registry", LIVE_DIRECTORY, dir);
 	*pid = live_find(dir, opening->scope_key);
 	if (*pid == -ENOENT)
 		return JOIN_NONE;
 	if (*pid == -EXDEV)
 		return JOIN_OUTSIDE;
-	return *pid < 0 ? fail(failure, "join", opening->request->account->name, *pid) : 0;
+	return *pid < 0 ? box_fail(failure, "join", opening->request->account->name, *pid) : 0;
 }
 
 /* Joins the box that serves the scope, or returns JOIN_NONE or JOIN_OUTSIDE: then one has to be made. */
@@ -890,7 +657,7 @@ static int join(struct opening *opening, struct box_failure *failure)
 		entered = go_ahead(opening, namespaces, &ahead);
 	}
 	if (result == 0 && entered == 0)
-		entered = ahead.is_astray ? fail(&ahead, "leave", "", -EBUSY)
+		entered = ahead.is_astray ? box_fail(&ahead, "leave", "", -EBUSY)
 					  : arrive(box, opening->directory, &ahead);
 	if (ahead.is_astray)
 		failure->is_astray = true;
@@ -928,7 +695,7 @@ static int acquire(struct opening *opening, struct box_failure *failure)
 		if (result != JOIN_NONE)
 			return result;
 		if (failure->is_astray)
-			return fail(failure, "leave", "", -EBUSY);
+			return box_fail(failure, "leave", "", -EBUSY);
 		result = create(opening, failure);
 		if (result != -EEXIST || strcmp(failure->step, "register") != 0)
 			return result;
@@ -973,7 +740,7 @@ static int open_into(struct opening *opening, struct box_failure *failure)
 {
 	opening->scope_key = scope_key(
 		&opening->box, opening->request->policy, opening->request->account, opening->lease_holder);
-	fill_lease(opening->request, &opening->lease);
+	record_fill_lease(opening->request, &opening->lease);
 	return acquire(opening, failure);
 }
 
@@ -1005,9 +772,9 @@ static int check_confinement(const struct policy *policy, struct box_failure *fa
 	if (next_to_drop(policy, 0) < 0)
 		return 0;
 	if (capget(&header, data) < 0)
-		return fail(failure, "bounding-set", "", -errno);
+		return box_fail(failure, "bounding-set", "", -errno);
 	if (!(data[CAP_TO_INDEX(CAP_SETPCAP)].effective & CAP_TO_MASK(CAP_SETPCAP)))
-		return fail(failure, "bounding-set", "CAP_SETPCAP", -EPERM);
+		return box_fail(failure, "bounding-set", "CAP_SETPCAP", -EPERM);
 	return 0;
 }
 
@@ -1169,11 +936,11 @@ int box_open(const struct box_request *request, struct box **box, struct box_ent
 	memset(entry, 0, sizeof(*entry));
 	memset(failure, 0, sizeof(*failure));
 	if (!opening)
-		return fail(failure, "save", "memory", -ENOMEM);
+		return box_fail(failure, "save", "memory", -ENOMEM);
 	opening->lease_holder = sys_pidfd_open(getpid());
 	result = check_confinement(request->policy, failure);
 	if (result == 0 && opening->lease_holder < 0)
-		result = fail(failure, "save", "pidfd_open", opening->lease_holder);
+		result = box_fail(failure, "save", "pidfd_open", opening->lease_holder);
 	if (result == 0)
 		result = open_into(opening, failure);
 	if (result == 0) {
@@ -1210,8 +977,8 @@ int box_confine(const struct policy *policy, struct box_failure *failure)
 {
 	for (int next = next_to_drop(policy, 0); next >= 0; next = next_to_drop(policy, next + 1))
 		if (prctl(PR_CAPBSET_DROP, next, 0, 0, 0) < 0)
-			return fail(failure, "capabilities", "", -errno);
+			return box_fail(failure, "capabilities", "", -errno);
 	if (policy->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fail(failure, "no-new-privileges", "", -errno);
+		return box_fail(failure, "no-new-privileges", "", -errno);
 	return 0;
 }

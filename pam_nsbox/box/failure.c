@@ -1,6 +1,6 @@
 /* What a failure means for an administrator. */
+#include "failure.h"
 #include "../namespaces.h"
-#include "box.h"
 #include "inside.h"
 #include "kernel.h"
 
@@ -8,6 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+
+int box_fail(struct box_failure *failure, const char *step, const char *subject, int error)
+{
+	failure->step = step;
+	failure->error = -error;
+	box_clean_text(subject, failure->subject, sizeof(failure->subject));
+	return error;
+}
 
 /* What the steps outside of the table do (those inside say it themselves). */
 static const char *const outside_steps[][2] = {

@@ -202,6 +202,14 @@ is "$(both 'echo $(stat -c %d /dev/shm)-$(stat -c %d /dev/mqueue)' | tr / '\n' |
 is "$(ssh_as alice 'stat -c %d /dev/shm /dev/mqueue' | xargs)" "$(stat -c %d /dev/shm /dev/mqueue | xargs)" "they are just the host's"
 policy 'Namespaces = mount, ipc'
 isnt "$(ssh_as alice 'stat -c %d /dev/shm')" "$(stat -c %d /dev/shm)" "with ipc alone /dev/shm is the box's"
+policy 'Namespaces = mount, ipc' 'TemporaryFileSystem = /dev'
+is "$(ssh_as alice 'stat -f -c %T /dev/shm /dev/mqueue' | xargs)" 'tmpfs mqueue' "both are there also where the policy replaces /dev"
+policy 'Namespaces = mount, ipc' 'ReadOnlyPaths = /dev/mqueue' 'NoExecPaths = /dev/mqueue'
+like "$(ssh_as alice 'grep " /dev/mqueue " /proc/self/mounts | tail -1')" 'mqueue ro,nosuid,nodev,noexec' \
+    "message queues are read-only and not to be executed where the policy says so"
+policy 'Namespaces = mount, ipc' 'InaccessiblePaths = /dev/mqueue/secret'
+ssh_as alice true >/dev/null 2>&1
+isnt $? 0 "what a rule names in the new /dev/mqueue is missed there"
 
 # --- a login cannot fill the memory ---
 

@@ -167,6 +167,11 @@ rm -f "$T/fds"
 session --service listed --account --children 1 --user alice -- true >/dev/null 2>&1
 unlike "$(cat "$T/fds")" mountinfo "nor a descriptor of it"
 
+pam_service closed 'account required pam_nsbox.so' "session required $T/bin/apart.so 3 close" 'session required pam_nsbox.so'
+policy_named sooner
+is "$(session --service closed --account --user alice -- hostname 2>/dev/null)" sooner \
+    "a caller that closes all descriptors between the phases gets its box"
+
 # Nor has it anything to do with what a program opens that has closed all that it does not know.
 pam_service reopened 'account required pam_nsbox.so' "session required $T/bin/apart.so /proc/thread-self/mountinfo reopen" \
     'session required pam_nsbox.so'

@@ -7,6 +7,7 @@
  *	apart.so FOLDER user-namespace	into a user namespace of its own
  *	apart.so FOLDER detach		its root is detached from the tree of mounts
  *	apart.so SECONDS fork		it has a child for so long, with all its descriptors
+ *	apart.so NUMBER close		it closes all descriptors from that one on
  *	apart.so PATH reopen		it closes its descriptor of PATH, and has another at that number
  */
 #include <fcntl.h>
@@ -16,7 +17,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 #define PAM_SM_SESSION
 #include <security/pam_modules.h>
@@ -87,6 +93,8 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
 		done = umount2("/", MNT_DETACH) == 0;
 	else if (strcmp(how, "fork") == 0)
 		done = have_child((unsigned int)atoi(argv[0]));
+	else if (strcmp(how, "close") == 0)
+		done = syscall(SYS_close_range, (unsigned int)atoi(argv[0]), ~0U, 0) == 0;
 	else if (strcmp(how, "reopen") == 0)
 		done = reopen(argv[0]);
 	return done ? PAM_SUCCESS : PAM_SESSION_ERR;

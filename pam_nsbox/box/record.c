@@ -29,7 +29,7 @@ static size_t append(char *buf, size_t size, size_t used, const char *text)
 	return used + length;
 }
 
-/* Not by snprintf(3): it is most of what the caller does for an opening outside of the kernel. */
+/* Not by snprintf(3), which took a third of what the caller does for an opening outside of the kernel. */
 void box_describe(const char *policy, const char *user, const char *service, const char *from,
 	const char *tty, char *buf, size_t size)
 {

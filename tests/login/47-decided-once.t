@@ -148,6 +148,11 @@ logged 'refused \(its process could not be taken back to where it was\).*root co
 astray / '--open 0 --close 0'
 like "$(cat "$T/open")" 'acct_mgmt: 4 ' "so he is by the account phase, if it is that which has led him out"
 logged 'refused \(its process could not be taken back to where it was\).*root could not be restored' "and the log says why"
+from_here
+strace -qq -o "$T/strace" -e trace=fchdir -e inject=fchdir:error=EIO:when=2 chroot /srv/root \
+    sh -c 'cd /srv && exec session --service plain --account --user alice -- pwd' >"$T/open" 2>/dev/null
+is "$? $(cat "$T/open")" "0 /" "who is back in his chroot and not in his directory is in its root"
+logged "let in without a box.*step=root.*caller's directory could not be restored" "and the log says why"
 # Whose root lies below another mount is at the root of his paths all the same, and not where setns(2) leads.
 pam_service elsewhere 'account required pam_nsbox.so' "session required $T/bin/apart.so / detach" 'session required pam_nsbox.so'
 policy_named sooner

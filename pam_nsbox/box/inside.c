@@ -344,8 +344,9 @@ static int run_old_procfs(struct inside *inside)
 	return result < 0 ? inside_fail(inside, "/proc", result) : 0;
 }
 
-/* The socket is there before the box is registered: whoever finds the box can connect, and waits for nsbox-init. And before
- * the policy can make everything read-only.
+/* The socket is there before the box is registered: whoever finds the box can connect, and waits for nsbox-init. (Where a later
+ * step works in another directory for a moment he finds none, and tries again.) And before the policy can make everything
+ * read-only.
  */
 static int run_socket(struct inside *inside)
 {

@@ -214,17 +214,19 @@ static int run_store(struct inside *inside)
 		paths_tmpfs_options("0700", options, sizeof(options));
 		if (mount("nsbox", LIVE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
 			return inside_fail(inside, LIVE_DIRECTORY, -errno);
-		fd = open(LIVE_DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = open(LIVE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	} else {
-		cleanup_fd int fs = sys_fsopen("tmpfs");
+		cleanup_fd int fs = sys_fsopen("tmpfs"), tree = -1;
 
 		fd = fs < 0 ? fs : sys_fsconfig(fs, NSBOX_FSCONFIG_SET_STRING, "mode", "0700", 0);
 		if (fd == 0)
 			fd = sys_fsconfig(fs, NSBOX_FSCONFIG_CREATE, NULL, NULL, 0);
 		if (fd == 0)
-			fd = sys_fsmount(fs, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
+			fd = tree = sys_fsmount(fs, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
 		if (fd < 0)
 			errno = -fd;
+		else
+			fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (fd < 0)
 		return -errno;
@@ -361,7 +363,7 @@ static int run_socket(struct inside *inside)
 
 static int run_register(struct inside *inside)
 {
-	int result = live_register(INIT_FD_REGISTRY, inside->box_key, inside->scope_key);
+	int result = live_register(INIT_FD_REGISTRY, inside->scope_key, INIT_FD_STORE, inside->box_key);
 
 	return result < 0 ? inside_fail(inside, LIVE_DIRECTORY, result) : 0;
 }
@@ -463,7 +465,7 @@ static int run_directory(struct inside *inside)
  */
 static int run_exec(struct inside *inside)
 {
-	char *const arguments[] = {(char[]){"nsbox-init"}, NULL}, *const environment[] = {NULL};
+	char *const arguments[] = {(char[]){INIT_NAME}, NULL}, *const environment[] = {NULL};
 
 	for (int number = 0; number < INIT_FDS; number++)
 		if (!inside->is_placed[number])

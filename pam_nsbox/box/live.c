@@ -1,21 +1,34 @@
 #include "live.h"
 #include "kernel.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
 
-/* Offsets are 63 bits wide: boxes in the upper half, so that they can be listed alone, scopes in the lower.
- */
+/* Of the 63 bits of an offset scopes have the lower half and boxes the upper one. */
 #define BOX_KEYS  (INT64_C(1) << 62)
 #define LAST_KEY  INT64_MAX
 
 #define MAX_TRIES 5
+
+/* FNV-1a: names are an administrator's, nobody gains by a collision, and a box that is found says who it is.
+ */
+static uint64_t hash(uint64_t seed, const char *text)
+{
+	uint64_t value = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	for (; *text; text++)
+		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return value;
+}
 
 int live_open(void)
 {
@@ -35,17 +48,6 @@ int live_open(void)
 	return take_fd(&dir);
 }
 
-/* FNV-1a: names are an administrator's, nobody gains by a collision, and a box that is found says who it is.
- */
-static uint64_t hash(uint64_t seed, const char *text)
-{
-	uint64_t value = UINT64_C(0xcbf29ce484222325) ^ seed;
-
-	for (; *text; text++)
-		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return value;
-}
-
 int64_t live_box_key(const char *id)
 {
 	return (int64_t)(hash(0, id) % (uint64_t)(LAST_KEY - BOX_KEYS)) + BOX_KEYS;
@@ -60,90 +62,152 @@ int64_t live_scope_key(enum scope scope, const char *name, const struct live_pla
 	return (int64_t)(hash(hash(0, prefix), name) % (uint64_t)BOX_KEYS);
 }
 
-static struct flock byte_lock(short type, int64_t start, int64_t length)
+static struct flock byte_lock(short type, int64_t start)
 {
-	return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+	return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = 1};
 }
 
-/* Whoever holds a lock on a byte of [start, start + length); *at becomes that byte. As live_find(). */
-static int find_in(int dir, int64_t start, int64_t length, int64_t *at)
+int live_find(int dir, int64_t scope_key)
 {
-	struct flock lock = byte_lock(F_WRLCK, start, length); /* conflicts with everybody's read lock */
+	struct flock lock = byte_lock(F_WRLCK, scope_key); /* conflicts with everybody's read lock */
 
 	if (fcntl(dir, F_GETLK, &lock) < 0)
 		return -errno;
 	if (lock.l_type == F_UNLCK)
 		return -ENOENT;
-	*at = lock.l_start;
 	return lock.l_pid > 0 ? lock.l_pid : -EXDEV;
-}
-
-int live_find(int dir, int64_t key)
-{
-	return find_in(dir, key, 1, &key);
 }
 
 /* A read lock does not keep another reader away, so the look and the lock are made one by flock(2). It is
  * held for three system calls; nobody who holds it can be made to wait by a user.
  */
-int live_register(int dir, int64_t box_key, int64_t scope_key)
+static int claim(int dir, int64_t scope_key)
 {
-	struct flock box = byte_lock(F_RDLCK, box_key, 1), scope = byte_lock(F_RDLCK, scope_key, 1);
+	struct flock scope = byte_lock(F_RDLCK, scope_key);
 	int result = 0;
 
-	if (scope_key < 0)
-		return fcntl(dir, F_SETLK, &box) < 0 ? -errno : 0;
 	if (flock(dir, LOCK_EX) < 0)
 		return -errno;
 	if (live_find(dir, scope_key) != -ENOENT)
 		result = -EEXIST;
-	else if (fcntl(dir, F_SETLK, &scope) < 0 || fcntl(dir, F_SETLK, &box) < 0)
+	else if (fcntl(dir, F_SETLK, &scope) < 0)
 		result = -errno;
 	flock(dir, LOCK_UN);
 	return result;
 }
 
-/* F_GETLK tells of one lock in a range; what lies on either side of it is asked for next. The gaps that are
- * left to look at form a stack: each lock found takes one away and adds two.
- */
-int live_each(int dir, int (*visit)(pid_t pid, void *data), void *data)
+int live_register(int dir, int64_t scope_key, int own, int64_t box_key)
 {
-	struct {
-		int64_t start, end; /* both included */
-	} gaps[64], gap;
-	int n_gaps = 1;
+	struct flock box = byte_lock(F_RDLCK, box_key);
+	int result = scope_key < 0 ? 0 : claim(dir, scope_key);
 
-	gaps[0].start = BOX_KEYS;
-	gaps[0].end = LAST_KEY - 1;
-	while (n_gaps > 0) {
-		int64_t at = 0;
-		int result;
+	if (result < 0)
+		return result;
+	return fcntl(own, F_SETLK, &box) < 0 ? -errno : 0;
+}
 
-		gap = gaps[--n_gaps];
-		result = find_in(dir, gap.start, gap.end - gap.start + 1, &at);
-		if (result == -ENOENT)
-			continue;
-		if (result > 0)
-			result = visit(result, data);
-		else if (result == -EXDEV)
-			result = 0;
-		if (result != 0)
-			return result;
+/* A look at what is below /proc/pid has failed: it is not there (any more), or the caller may not look. */
+static int looked(int error)
+{
+	return error == ESRCH ? -ENOENT : error == EPERM ? -EACCES : -error;
+}
 
-		/* The smaller gap is looked at first: so 64 are more than 2^62 boxes can need. */
-		int64_t below = at - gap.start, above = gap.end - at;
-		bool small_is_below = below < above;
+/* Reads the beginning of a file of /proc/pid. */
+static int read_about(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	cleanup_fd int fd = -1;
+	ssize_t length;
 
-		for (int i = 0; i < 2; i++) {
-			bool is_below = (i == 0) != small_is_below;
-
-			if ((is_below ? below : above) == 0)
-				continue;
-			gaps[n_gaps].start = is_below ? gap.start : at + 1;
-			gaps[n_gaps++].end = is_below ? at - 1 : gap.end;
-		}
-	}
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, buf, size - 1);
+	if (length < 0)
+		return looked(errno);
+	buf[length] = '\0';
 	return 0;
+}
+
+/* Whether that descriptor of the process is one of the register, and none that anybody may have (O_PATH): root has opened it. The
+ * process may be a user's that only looks like a box's, and the descriptor anything of his. So the kernel is asked first, by
+ * readlink(2), whether the caller may look; what statx(2) says when it fails can be the word of a user's file system, and is not
+ * believed; and fdinfo, of which each kind of file says what it likes, is not read of any other (epoll waits for its lock there).
+ */
+static int has_register(pid_t pid, int number, int dir)
+{
+	char text[4096], path[64];
+	unsigned int flags = O_PATH;
+	const char *line;
+	struct stat own;
+	struct statx its;
+	int result;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, number);
+	if (readlink(path, text, sizeof(text)) < 0)
+		return looked(errno);
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &its) < 0 || fstat(dir, &own) < 0 ||
+		its.stx_ino != own.st_ino || makedev(its.stx_dev_major, its.stx_dev_minor) != own.st_dev)
+		return 0;
+	snprintf(path, sizeof(path), "fdinfo/%d", number);
+	result = read_about(pid, path, text, sizeof(text));
+	if (result < 0)
+		return result;
+	line = strstr(text, "flags:");
+	return line && sscanf(line, "flags: %o", &flags) == 1 && !(flags & O_PATH);
+}
+
+int64_t live_box_of(int dir, pid_t pid)
+{
+	char text[4096], path[32];
+	const char *line;
+	long long key;
+	int result = read_about(pid, "comm", text, sizeof(text));
+	bool is_called_so = result == 0 && strcmp(text, INIT_NAME "\n") == 0;
+
+	if (is_called_so)
+		result = read_about(pid, "status", text, sizeof(text));
+	if (result < 0)
+		return result == -EACCES ? -ENOENT : result; /* it is hidden: hidepid in proc(5) */
+	if (!is_called_so || !strstr(text, "\nUid:\t0\t"))
+		return -ENOENT;
+	result = has_register(pid, INIT_FD_REGISTRY, dir);
+	if (result <= 0)
+		return result == 0 ? -ENOENT : result;
+	snprintf(path, sizeof(path), "fdinfo/%d", INIT_FD_STORE);
+	result = read_about(pid, path, text, sizeof(text));
+	if (result < 0)
+		return result;
+	line = strstr(text, "\nlock:");
+	if (!line || sscanf(line, "\nlock: %*d: POSIX ADVISORY READ %*d %*x:%*x:%*u %lld", &key) != 1)
+		return -ENOENT;
+	return key;
+}
+
+int live_each(int dir, int (*visit)(pid_t pid, int64_t box_key, void *data), void *data)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	char self[16] = "";
+	int result = 0;
+
+	if (!proc)
+		return -errno;
+	/* Where it is another PID namespace's, its numbers are others' here. */
+	if (readlinkat(dirfd(proc), "self", self, sizeof(self) - 1) < 0 || atoi(self) != getpid())
+		result = -ESRCH;
+	while (result == 0 && (errno = 0, entry = readdir(proc))) {
+		int pid = atoi(entry->d_name);
+		int64_t key = pid > 0 ? live_box_of(dir, pid) : -ENOENT;
+
+		if (key >= 0 || key == -EACCES)
+			result = visit(pid, key, data);
+		else if (key != -ENOENT)
+			result = (int)key;
+	}
+	if (result == 0)
+		result = -errno; /* of readdir(3) */
+	closedir(proc);
+	return result;
 }
 
 int live_connect(pid_t pid, int flags)

@@ -21,6 +21,7 @@
 
 #include <stdint.h>
 
+#define INIT_NAME	   "nsbox-init" /* of the process, as ps(1) shows it */
 #define LEASE_SOCKET	   "lease"
 #define LEASE_SIGNAL_LEAVE 40 /* a real-time signal, beyond those that the C libraries keep for themselves */
 
@@ -38,8 +39,8 @@ enum {
 	INIT_FD_WAITING,  /* its epoll instance */
 	INIT_FD_LISTEN,	  /* the socket that later sessions connect to */
 	INIT_FD_RECORD,	  /* a pipe, in which are a struct box_record and a struct lease_request */
-	INIT_FD_REGISTRY, /* LIVE_DIRECTORY, on which it holds its locks (box/live.h) */
-	INIT_FD_STORE,	  /* the file system of the box's own */
+	INIT_FD_REGISTRY, /* LIVE_DIRECTORY, with its lock for the scope (box/live.h) */
+	INIT_FD_STORE,	  /* the file system of the box's own, with its lock for the box */
 	INIT_FD_PROC,	  /* a procfs of the box's PID namespace */
 	INIT_FD_LOG,	  /* connected to the system log */
 	INIT_FD_LEASE,	  /* the first lease, which has this number: a pidfd of the box's maker */

@@ -526,10 +526,12 @@ static bool serve(struct box *box, int client)
 	return true;
 }
 
-/* Numbers that have no use (any more) stay taken, so that no lease has one below INIT_FD_LEASE. */
+/* Numbers that have no use (any more) stay taken, so that no lease has one below INIT_FD_LEASE. By what may be closed again: to
+ * close a copy of a descriptor that has locks would end these.
+ */
 static void keep_number(int number)
 {
-	dup2(INIT_FD_STORE, number);
+	dup2(INIT_FD_SIGNALS, number);
 }
 
 /* Only root can reach the socket; ask the kernel all the same. */
@@ -783,10 +785,6 @@ static bool read_record(struct box *box)
 	box->is_pid_1 = getpid() == 1;
 	box->has_log = is_open(INIT_FD_LOG);
 	box->has_proc = is_open(INIT_FD_PROC);
-	if (!box->has_log)
-		keep_number(INIT_FD_LOG);
-	if (!box->has_proc)
-		keep_number(INIT_FD_PROC);
 	return is_open(INIT_FD_LEASE) &&
 	       read(INIT_FD_RECORD, &box->record, sizeof(box->record)) == (ssize_t)sizeof(box->record);
 }
@@ -803,6 +801,14 @@ static bool begin_to_wait(void)
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK) == INIT_FD_SIGNALS &&
 	       epoll_create1(EPOLL_CLOEXEC) == INIT_FD_WAITING && wait_for(INIT_FD_SIGNALS, WAITED_SIGNALS) &&
 	       wait_for(INIT_FD_LISTEN, WAITED_LISTEN) && wait_for(INIT_FD_LEASE, WAITED_LEASE);
+}
+
+static void keep_missing(const struct box *box)
+{
+	if (!box->has_log)
+		keep_number(INIT_FD_LOG);
+	if (!box->has_proc)
+		keep_number(INIT_FD_PROC);
 }
 
 /* The maker of the box sees the pipe empty and its other end closed: from here on the first session is in the box. */
@@ -832,9 +838,10 @@ int main(void)
 
 	if (!read_record(&box))
 		return 2; /* not started by the module */
-	prctl(PR_SET_NAME, "nsbox-init");
+	prctl(PR_SET_NAME, INIT_NAME);
 	if (!begin_to_wait())
 		return 1;
+	keep_missing(&box);
 	/* It would end by this when somebody is in the box already. */
 	if (!may_grow()) {
 		renew_limits(&box.record);

@@ -14,6 +14,7 @@ struct collection {
 	struct live_box *all;
 	struct pollfd *answers; /* a connection each, or -1 */
 	size_t n, room;
+	int64_t key; /* of the one that is looked for, or -1: all */
 };
 
 static int open_register(void)
@@ -26,9 +27,12 @@ static int open_register(void)
 	return dir;
 }
 
-static int note_pid(pid_t pid, void *data)
+static int note_box(pid_t pid, int64_t key, void *data)
 {
 	struct collection *found = data;
+
+	if (found->key >= 0 && found->key != key)
+		return 0;
 
 	if (found->n == found->room) {
 		size_t room = found->room ? 2 * found->room : 64;
@@ -143,9 +147,9 @@ static int by_age(const void *a, const void *b)
 
 int boxes_collect(struct boxes *boxes)
 {
-	struct collection found = {.n = 0};
+	struct collection found = {.key = -1};
 	cleanup_fd int dir = open_register();
-	int result = dir < 0 ? dir : live_each(dir, note_pid, &found);
+	int result = dir < 0 ? dir : live_each(dir, note_box, &found);
 
 	if (result == 0)
 		result = ask_all(&found);
@@ -157,7 +161,8 @@ int boxes_collect(struct boxes *boxes)
 		if (found.n > 0)
 			qsort(found.all, found.n, sizeof(*found.all), by_age);
 	} else if (dir >= 0) {
-		complain("the live boxes cannot be told: %s", strerror(-result));
+		complain("the live boxes cannot be told: %s%s", strerror(-result),
+			result == -ESRCH ? "; /proc must be a procfs of this PID namespace" : "");
 	}
 	free(found.answers);
 	*boxes = (struct boxes){.all = found.all, .n = result < 0 ? 0 : found.n};
@@ -169,19 +174,20 @@ void boxes_free(struct boxes *boxes)
 	free(boxes->all);
 }
 
-/* Straight to the byte that the id stands for, so that no other box can be in the way. */
+/* By the byte that the id stands for, so that no other box is asked and can be in the way. */
 static bool find_exactly(int dir, const char *id, struct live_box *box)
 {
-	struct collection found = {.n = 0};
-	int pid = live_find(dir, live_box_key(id));
+	struct collection found = {.key = live_box_key(id)};
 
-	if (pid <= 0 || note_pid(pid, &found) < 0)
-		return false;
-	if (ask_all(&found) == 0)
+	if (live_each(dir, note_box, &found) < 0)
+		found.n = 0;
+	else if (ask_all(&found) == 0)
 		await_answers(&found);
-	*box = found.all[0];
-	if (found.answers && found.n > 0 && found.answers[0].fd >= 0)
-		close(found.answers[0].fd);
+	if (found.n > 0)
+		*box = found.all[0];
+	for (size_t i = 0; found.answers && i < found.n; i++)
+		if (found.answers[i].fd >= 0)
+			close(found.answers[i].fd);
 	free(found.all);
 	free(found.answers);
 	return found.n > 0 && (!box->answered || strcmp(box->record.id, id) == 0);
@@ -236,7 +242,7 @@ int boxes_pidfd(const struct live_box *box, const char *id)
 
 	if (pidfd < 0)
 		return pidfd;
-	return live_find(dir, live_box_key(id)) == box->pid ? take_fd(&pidfd) : -ESRCH;
+	return live_box_of(dir, box->pid) == live_box_key(id) ? take_fd(&pidfd) : -ESRCH;
 }
 
 const char *boxes_state(const struct live_box *box)

@@ -77,7 +77,7 @@ static void run_init(struct diagnosis *diagnosis)
 static void examine_register(struct diagnosis *diagnosis)
 {
 	const struct place place = {.file = LIVE_DIRECTORY};
-	static const char why[] = "live boxes are known by locks on it, which nobody but root may take";
+	static const char why[] = "live boxes are known by having it open, which nobody but root may";
 	struct stat st;
 
 	if (lstat(LIVE_DIRECTORY, &st) < 0)

@@ -36,9 +36,13 @@ let_in() {
 with_run() {
     attempt unshare --mount --propagation private sh -c "mount -t tmpfs -o mode=755,$1 run /run; $2; exec \"\$@\"" sh
 }
-snapshot
-with_run nr_inodes=1 :
-refused "no inode left for the register" 'step=registry .* on /run/nsbox: No space left on device'
+for scope in user login; do
+    configure <<<"[default]
+Scope = $scope"
+    snapshot
+    with_run nr_inodes=1 :
+    refused "no inode left for the register, Scope=$scope" 'step=registry .* on /run/nsbox: No space left on device'
+done
 with_run size=4k,nr_inodes=2 'mkdir -m 700 /run/nsbox'
 let_in "a register that is there on a full disk"
 with_run size=4k 'mount -o remount,ro /run'

@@ -70,6 +70,113 @@ is "$(cat "$T/second")" "$bob" "bob's second login shares the box"
 is "$(nsboxctl list --noheadings -o BOX,LEASES | grep "$bob" | xargs)" "$bob 2" "... which then has two leases"
 is "$(nsboxctl list --noheadings -o user,scope | xargs)" "alice login bob user alice login" "column names may be small"
 
+# --- Where they are registered ---
+
+is "$(grep -c ":$(stat -c %i /run/nsbox) " /proc/locks)" 1 \
+    "bob's box has a lock where shared ones are looked for; the others, of which a host may have thousands, are not in its way"
+prlimit --nofile=4 nsboxctl list >"$T/out" 2>"$T/err" 3>&-
+like "$? $(cat "$T/err")" '^1 nsboxctl list: the live boxes cannot be told: Too many open files$' \
+    "who cannot look at all processes says so, and shows no part"
+setpriv --bounding-set -dac_override,-dac_read_search unshare --mount \
+    sh -c "mount -t tmpfs -o mode=0 none /proc && exec nsboxctl list" >"$T/out" 2>"$T/err"
+is "$? $(tail -n 1 "$T/err")" "1 nsboxctl list: the live boxes cannot be told: Permission denied" "... nor who may not look at all"
+for other in 'mount -t tmpfs none /proc' 'mount --bind / /'; do
+    unshare --mount --pid --fork sh -c "$other && nsboxctl list" >"$T/out" 2>"$T/err"
+    is "$? $(tail -n 1 "$T/err")" "1 nsboxctl list: the live boxes cannot be told: No such process; /proc must be a procfs of this PID namespace" \
+        "... nor who has no procfs, or another PID namespace's ($other)"
+done
+
+# A container's register is another one, whatever its path.
+cat >"$T/container" <<'END'
+mount -t tmpfs -o mode=700 register /run/nsbox
+session --user alice -- sh -c 'echo in >'"$T"'/contained; exec sleep 4344' >"$T/session" 2>&1 3>&- &
+until [ -s "$T/contained" ]; do sleep 0.05; done
+nsboxctl list --noheadings -o USER,PROCS | xargs >"$T/inside"
+nsenter --mount=/proc/$$/ns/mnt --target 1 --mount nsboxctl list --noheadings -o BOX | xargs >"$T/outside"
+pkill -f 'sleep 4344$'
+wait
+END
+touch "$T/contained"
+chmod 666 "$T/contained"
+T=$T unshare --mount --propagation private bash "$T/container"
+is "$(cat "$T/inside")" "alice 1" "in a container with a register of its own its boxes are in the list"
+is "$(cat "$T/outside")" "$id $bob $(cat "$T/su")" "... and on the host those of the host"
+
+# What looks like a box's nsbox-init: its name, its lock, and a socket where a box has its own. A user may open the register too,
+# but by O_PATH; and what is root's by its file may become root's wholly before it closes what it has from him, as chfn(1).
+cat >"$T/impostor" <<'END'
+use Fcntl;
+use POSIX ();
+use Socket;
+($name, $folder, $register, $flags, $opener) = @ARGV;
+chdir $folder or die;
+$^F = 255;
+if ($opener) {
+    # As from another process by a socket: pidfd_open(2), pidfd_getfd(2)
+    pipe(A, B) or die;
+    $child = fork // die;
+    if ($child == 0) {
+        POSIX::setgid((getpwnam $opener)[3]);
+        POSIX::setuid((getpwnam $opener)[2]);
+        sysopen(P, $register, oct $flags) or die "$!";
+        POSIX::dup2(fileno(P), 60);
+        close B;
+        sleep 100;
+    }
+    close B;
+    read(A, $nothing, 1);
+    $fd = syscall(438, syscall(434, $child, 0), 60, 0);
+    $fd >= 0 or die "$!";
+    kill KILL => $child;
+} else {
+    sysopen(P, $register, oct $flags) or die "$!";
+    $fd = fileno(P);
+}
+sysopen(R, ".", O_RDONLY | O_DIRECTORY) or die;
+POSIX::dup2($fd, 61) && POSIX::dup2(fileno(R), 5) && POSIX::dup2(61, 4) or die;
+open(F, "<&=5") or die;
+$lock = pack("s s x4 q q i x4", F_RDLCK, 0, (1 << 62) + 1, 1, 0);
+fcntl(F, F_SETLK, $lock) or die;
+socket(S, AF_UNIX, SOCK_SEQPACKET, 0) && bind(S, sockaddr_un("lease")) && listen(S, 5) or die;
+open(C, ">", "/proc/self/comm") && syswrite(C, $name) or die;
+$| = 1;
+print "ready\n";
+accept(C, S) and print "asked\n";
+END
+impostors=()
+# impostor USER ARGUMENT...
+impostor() {
+    local n=${#impostors[@]} user=$1
+
+    install -d -o "$user" "$T/impostor.d$n"
+    setpriv --reuid "$user" --clear-groups perl "$T/impostor" "$2" "$T/impostor.d$n" "${@:3}" >"$T/impostor.$n" 2>&1 3>&- &
+    impostors+=($!)
+    wait_for_text "$T/impostor.$n" .
+}
+path=010000000 open=0200000
+impostor alice nsbox-init /run/nsbox $path
+impostor alice $'\nUid:\t0\t' /run/nsbox $path
+impostor root nsbox-init /run/nsbox $path
+impostor root nsbox-init /tmp $open
+if [ -e /dev/fuse ]; then
+    mkdir "$T/fuse"
+    "$T/bin/fuse-home" "$T/fuse" "$(id -u alice)"
+    impostor root nsbox-init "$T/fuse" $open alice
+else
+    echo ready >"$T/impostor.4"
+fi
+is "$(nsboxctl list | wc -l) $(cat "$T"/impostor.[0-4] | xargs)" "4 ready ready ready ready ready" \
+    "what only looks like a box is not in the list, and is not asked"
+strace -qq -o "$T/strace" -e trace=openat nsboxctl list >/dev/null
+is "$(grep -cE "/proc/(${impostors[0]}|${impostors[1]}|${impostors[3]}|${impostors[4]:-x})/fdinfo" "$T/strace") $(grep -c "/proc/$pid/fdinfo" "$T/strace")" \
+    "0 2" "... and no file of its is made to speak in fdinfo, which can take as long as it likes"
+impostor root nsbox-init /run/nsbox $open
+nsboxctl list >/dev/null
+is "$(xargs <"$T/impostor.$((${#impostors[@]} - 1))")" "ready asked" "but for what root alone can do"
+kill "${impostors[@]}" 2>/dev/null
+wait "${impostors[@]}" 2>/dev/null
+[ ! -e /dev/fuse ] || umount --lazy "$T/fuse"
+
 # --- show ---
 
 shown=$(nsboxctl show "$bob")

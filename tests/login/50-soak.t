@@ -94,7 +94,7 @@ measure() {
     echo "mounts $(wc -l </proc/self/mountinfo)"
     readlink /proc/[0-9]*/ns/* /proc/[0-9]*/fd/* 2>/dev/null >"$T/links"
     echo "namespaces $(grep -E '^(mnt|pid|uts|ipc|net|cgroup):' "$T/links" | sort -u | wc -l)"
-    echo "locks $(grep -c ":$(stat -c %i /run/nsbox) " /proc/locks)"
+    echo "locks $(grep -c ' POSIX .* READ ' /proc/locks)"
     kernel_memory
 }
 

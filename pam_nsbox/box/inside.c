@@ -206,28 +206,22 @@ static int fill_store(struct inside *inside)
  */
 static int run_store(struct inside *inside)
 {
+	bool is_mounted = has(inside, CLONE_NEWNS);
+	char options[PATHS_TMPFS_OPTIONS_SIZE];
+	cleanup_fd int tree = -1;
 	int fd;
 
-	if (has(inside, CLONE_NEWNS)) {
-		char options[PATHS_TMPFS_OPTIONS_SIZE];
-
+	if (is_mounted) {
 		paths_tmpfs_options("0700", options, sizeof(options));
 		if (mount("nsbox", LIVE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
 			return inside_fail(inside, LIVE_DIRECTORY, -errno);
-		fd = open(LIVE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	} else {
-		cleanup_fd int fs = sys_fsopen("tmpfs"), tree = -1;
-
-		fd = fs < 0 ? fs : sys_fsconfig(fs, NSBOX_FSCONFIG_SET_STRING, "mode", "0700", 0);
-		if (fd == 0)
-			fd = sys_fsconfig(fs, NSBOX_FSCONFIG_CREATE, NULL, NULL, 0);
-		if (fd == 0)
-			fd = tree = sys_fsmount(fs, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
-		if (fd < 0)
-			errno = -fd;
-		else
-			fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		tree = paths_make_file_system(
+			"tmpfs", "mode=0700", NULL, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
+		if (tree < 0)
+			return tree;
 	}
+	fd = openat(tree, is_mounted ? LIVE_DIRECTORY : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	fd = place_fd(inside, fd, INIT_FD_STORE);

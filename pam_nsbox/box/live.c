@@ -19,17 +19,6 @@
 
 #define MAX_TRIES 5
 
-/* FNV-1a: names are an administrator's, nobody gains by a collision, and a box that is found says who it is.
- */
-static uint64_t hash(uint64_t seed, const char *text)
-{
-	uint64_t value = UINT64_C(0xcbf29ce484222325) ^ seed;
-
-	for (; *text; text++)
-		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return value;
-}
-
 int live_open(void)
 {
 	cleanup_fd int dir = -1;
@@ -46,6 +35,17 @@ int live_open(void)
 	if (st.st_uid != 0 || (st.st_mode & 077) != 0)
 		return -EPERM;
 	return take_fd(&dir);
+}
+
+/* FNV-1a: names are an administrator's, nobody gains by a collision, and a box that is found says who it is.
+ */
+static uint64_t hash(uint64_t seed, const char *text)
+{
+	uint64_t value = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	for (; *text; text++)
+		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return value;
 }
 
 int64_t live_box_key(const char *id)
@@ -106,13 +106,7 @@ int live_register(int dir, int64_t scope_key, int own, int64_t box_key)
 	return fcntl(own, F_SETLK, &box) < 0 ? -errno : 0;
 }
 
-/* A look at what is below /proc/pid has failed: it is not there (any more), or the caller may not look. */
-static int looked(int error)
-{
-	return error == ESRCH ? -ENOENT : error == EPERM ? -EACCES : -error;
-}
-
-/* Reads the beginning of a file of /proc/pid. */
+/* Reads the beginning of a file of /proc/pid. -ENOENT: it is not there (any more). */
 static int read_about(pid_t pid, const char *name, char *buf, size_t size)
 {
 	char path[64];
@@ -123,17 +117,34 @@ static int read_about(pid_t pid, const char *name, char *buf, size_t size)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	length = fd < 0 ? -1 : read(fd, buf, size - 1);
 	if (length < 0)
-		return looked(errno);
+		return errno == ESRCH ? -ENOENT : -errno;
 	buf[length] = '\0';
 	return 0;
 }
 
-/* Whether that descriptor of the process is one of the register, and none that anybody may have (O_PATH): root has opened it. The
- * process may be a user's that only looks like a box's, and the descriptor anything of his. So the kernel is asked first, by
+/* Whether it is called so, and root's by its real user: no user's that is any other program. What the caller is not shown (hidepid
+ * in proc(5), a security module) is none.
+ */
+static int is_called_init(pid_t pid)
+{
+	char text[4096];
+	int result = read_about(pid, "comm", text, sizeof(text));
+
+	if (result == 0 && strcmp(text, INIT_NAME "\n") != 0)
+		return 0;
+	if (result == 0)
+		result = read_about(pid, "status", text, sizeof(text));
+	if (result == 0)
+		return strstr(text, "\nUid:\t0\t") != NULL;
+	return result == -EACCES || result == -EPERM ? 0 : result;
+}
+
+/* Whether INIT_FD_REGISTRY of the process is the register, and none that anybody may have (O_PATH): root has opened it. The process
+ * may be a user's that only looks like a box's, and the descriptor anything of his. So the kernel is asked first, by
  * readlink(2), whether the caller may look; what statx(2) says when it fails can be the word of a user's file system, and is not
  * believed; and fdinfo, of which each kind of file says what it likes, is not read of any other (epoll waits for its lock there).
  */
-static int has_register(pid_t pid, int number, int dir)
+static int has_register(pid_t pid, int dir)
 {
 	char text[4096], path[64];
 	unsigned int flags = O_PATH;
@@ -142,13 +153,13 @@ static int has_register(pid_t pid, int number, int dir)
 	struct statx its;
 	int result;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, number);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, INIT_FD_REGISTRY);
 	if (readlink(path, text, sizeof(text)) < 0)
-		return looked(errno);
+		return errno == EACCES ? -EPERM : -errno;
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &its) < 0 || fstat(dir, &own) < 0 ||
 		its.stx_ino != own.st_ino || makedev(its.stx_dev_major, its.stx_dev_minor) != own.st_dev)
 		return 0;
-	snprintf(path, sizeof(path), "fdinfo/%d", number);
+	snprintf(path, sizeof(path), "fdinfo/%d", INIT_FD_REGISTRY);
 	result = read_about(pid, path, text, sizeof(text));
 	if (result < 0)
 		return result;
@@ -161,16 +172,10 @@ int64_t live_box_of(int dir, pid_t pid)
 	char text[4096], path[32];
 	const char *line;
 	long long key;
-	int result = read_about(pid, "comm", text, sizeof(text));
-	bool is_called_so = result == 0 && strcmp(text, INIT_NAME "\n") == 0;
+	int result = is_called_init(pid);
 
-	if (is_called_so)
-		result = read_about(pid, "status", text, sizeof(text));
-	if (result < 0)
-		return result == -EACCES ? -ENOENT : result; /* it is hidden: hidepid in proc(5) */
-	if (!is_called_so || !strstr(text, "\nUid:\t0\t"))
-		return -ENOENT;
-	result = has_register(pid, INIT_FD_REGISTRY, dir);
+	if (result > 0)
+		result = has_register(pid, dir);
 	if (result <= 0)
 		return result == 0 ? -ENOENT : result;
 	snprintf(path, sizeof(path), "fdinfo/%d", INIT_FD_STORE);
@@ -199,7 +204,7 @@ int live_each(int dir, int (*visit)(pid_t pid, int64_t box_key, void *data), voi
 		int pid = atoi(entry->d_name);
 		int64_t key = pid > 0 ? live_box_of(dir, pid) : -ENOENT;
 
-		if (key >= 0 || key == -EACCES)
+		if (key >= 0)
 			result = visit(pid, key, data);
 		else if (key != -ENOENT)
 			result = (int)key;

@@ -65,14 +65,12 @@ int live_register(int dir, int64_t scope_key, int own, int64_t box_key);
 int live_find(int dir, int64_t scope_key);
 
 /* The byte that stands for the box of that process. -ENOENT: it is no box's nsbox-init, or one of another register (a
- * container's). -EACCES: it may be one, but the caller may not know (he lacks CAP_SYS_PTRACE; where
- * procfs hides processes, hidepid in proc(5), he does not hear of it at all).
+ * container's). -EPERM: the caller lacks CAP_SYS_PTRACE, without which nobody may look at an nsbox-init or connect to it.
  */
 int64_t live_box_of(int dir, pid_t pid);
 
 /* Calls visit for every such process in the caller's PID namespace, in the order of their numbers, until it returns non-zero;
- * returns what it returned. box_key: as of live_box_of(), or -EACCES. -ESRCH: there is no procfs of this PID namespace at
- * /proc. Allocates.
+ * returns what it returned. -ESRCH: there is no procfs of this PID namespace at /proc. -EPERM: as above. Allocates.
  */
 int live_each(int dir, int (*visit)(pid_t pid, int64_t box_key, void *data), void *data);
 

@@ -533,7 +533,7 @@ static int configure(int fs, const char *options)
 	return 0;
 }
 
-static int make_file_system(
+int paths_make_file_system(
 	const char *type, const char *options, const char *more_options, unsigned int attributes)
 {
 	cleanup_fd int fs = sys_fsopen(type);
@@ -567,7 +567,7 @@ static int make_tmpfs(const char *more_options)
 	char options[PATHS_TMPFS_OPTIONS_SIZE];
 
 	paths_tmpfs_options("0755", options, sizeof(options));
-	return make_file_system(
+	return paths_make_file_system(
 		"tmpfs", options, more_options, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
 }
 
@@ -644,7 +644,7 @@ static int make_overlay(struct applied *applied, const char *path)
 		result = make_upper(applied->store, lower, upper);
 	if (result == 0 && fchdir(applied->store) < 0)
 		result = -errno;
-	return result < 0 ? result : make_file_system("overlay", options, NULL, attributes);
+	return result < 0 ? result : paths_make_file_system("overlay", options, NULL, attributes);
 }
 
 /* Something that cannot be reached, of the kind that lies at path. A folder is told from a file by opening it as one,
@@ -679,7 +679,7 @@ static int take(struct applied *applied, const struct path_node *node)
 	case CONTENT_STORE: return clone_from_store(applied, node->source);
 	case CONTENT_TMPFS: return make_tmpfs(node->options);
 	case CONTENT_MQUEUE:
-		return make_file_system(
+		return paths_make_file_system(
 			"mqueue", NULL, NULL, NSBOX_MOUNT_ATTR_NOSUID | NSBOX_MOUNT_ATTR_NODEV);
 	case CONTENT_OVERLAY: return make_overlay(applied, node->source ? node->source : node->path);
 	case CONTENT_NOTHING: return make_nothing(applied, node->path);

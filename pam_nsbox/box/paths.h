@@ -70,6 +70,12 @@ int paths_apply(struct paths_plan *plan, int store, int proc, const char **subje
 #define PATHS_TMPFS_OPTIONS_SIZE 64
 void paths_tmpfs_options(const char *mode, char *buf, size_t size);
 
+/* Makes a file system that is mounted nowhere, and returns a descriptor of its mount. options, more_options: "key=value,...", or
+ * NULL. attributes: NSBOX_MOUNT_ATTR_*. Makes system calls only.
+ */
+int paths_make_file_system(
+	const char *type, const char *options, const char *more_options, unsigned int attributes);
+
 /* Opens an absolute path as O_PATH. Symbolic links are followed while every folder on the way is root's and
  * not writable by anybody else, and refused (-ELOOP) from then on. flags: more flags for openat(2). Makes
  * system calls only.

@@ -33,7 +33,6 @@ static int note_box(pid_t pid, int64_t key, void *data)
 
 	if (found->key >= 0 && found->key != key)
 		return 0;
-
 	if (found->n == found->room) {
 		size_t room = found->room ? 2 * found->room : 64;
 		void *all = realloc(found->all, room * sizeof(*found->all));
@@ -162,7 +161,9 @@ int boxes_collect(struct boxes *boxes)
 			qsort(found.all, found.n, sizeof(*found.all), by_age);
 	} else if (dir >= 0) {
 		complain("the live boxes cannot be told: %s%s", strerror(-result),
-			result == -ESRCH ? "; /proc must be a procfs of this PID namespace" : "");
+			result == -ESRCH   ? "; /proc must be a procfs of this PID namespace"
+			: result == -EPERM ? "; it takes CAP_SYS_PTRACE"
+					   : "");
 	}
 	free(found.answers);
 	*boxes = (struct boxes){.all = found.all, .n = result < 0 ? 0 : found.n};

@@ -88,6 +88,13 @@ for other in 'mount -t tmpfs none /proc' 'mount --bind / /'; do
         "... nor who has no procfs, or another PID namespace's ($other)"
 done
 
+setpriv --bounding-set -sys_ptrace nsboxctl list >"$T/out" 2>"$T/err"
+is "$? $(cat "$T/out" "$T/err")" "1 nsboxctl list: the live boxes cannot be told: Operation not permitted; it takes CAP_SYS_PTRACE" \
+    "... nor who may not look at an nsbox-init"
+setpriv --bounding-set -sys_ptrace nsboxctl show "$bob" >"$T/out" 2>"$T/err"
+is "$? $(cat "$T/out" "$T/err")" "1 nsboxctl show: the live boxes cannot be told: Operation not permitted; it takes CAP_SYS_PTRACE" \
+    "... also where he knows the id"
+
 # A container's register is another one, whatever its path.
 cat >"$T/container" <<'END'
 mount -t tmpfs -o mode=700 register /run/nsbox

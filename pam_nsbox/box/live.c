@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,8 +155,12 @@ static int has_register(pid_t pid, int dir)
 	int result;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, INIT_FD_REGISTRY);
-	if (readlink(path, text, sizeof(text)) < 0)
-		return errno == EACCES ? -EPERM : -errno;
+	if (readlink(path, text, sizeof(text)) < 0) {
+		/* also of a process that ended since its descriptor was found (proc_fd_access_allowed() in fs/proc/base.c) */
+		if (errno == EACCES)
+			errno = kill(pid, 0) < 0 && errno == ESRCH ? ENOENT : EPERM;
+		return -errno;
+	}
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &its) < 0 || fstat(dir, &own) < 0 ||
 		its.stx_ino != own.st_ino || makedev(its.stx_dev_major, its.stx_dev_minor) != own.st_dev)
 		return 0;

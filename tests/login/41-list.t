@@ -184,6 +184,22 @@ nsboxctl list >/dev/null
 is "$(xargs <"$T/impostor.$((${#impostors[@]} - 1))")" "ready asked" "but for what root alone can do"
 kill "${impostors[@]}" 2>/dev/null
 wait "${impostors[@]}" 2>/dev/null
+
+# One of root's that ends when its descriptor has been found: the kernel says EACCES of what is not there any more.
+cp "$(command -v sleep)" "$T/nsbox-init"
+"$T/nsbox-init" 4344 4</dev/null &
+ending=$!
+wait_for_text "/proc/$ending/comm" nsbox-init
+strace --quiet=all -o "$T/strace" -P "/proc/$ending/fd/4" -e trace=readlink -e inject=readlink:error=EACCES:delay_enter=2s \
+    nsboxctl list >"$T/out" 2>"$T/err" &
+looking=$!
+sleep 1
+{
+    kill "$ending"
+    wait "$ending"
+} 2>/dev/null
+wait "$looking"
+is "$? $(wc -l <"$T/out") $(cat "$T/err") $(grep -c INJECTED "$T/strace")" "0 4  1" "... and what ends meanwhile keeps nobody from the list"
 [ ! -e /dev/fuse ] || umount --lazy "$T/fuse"
 
 # --- show ---

@@ -74,6 +74,9 @@ is "$(nsboxctl list --noheadings -o user,scope | xargs)" "alice login bob user a
 
 is "$(grep -c ":$(stat -c %i /run/nsbox) " /proc/locks)" 1 \
     "bob's box has a lock where shared ones are looked for; the others, of which a host may have thousands, are not in its way"
+strace -qq -f -o "$T/strace" -e trace=openat su alice -c true
+is "$(sed -n 's,.*AT_FDCWD\, "/run/nsbox".* = ,,p' "$T/strace")" 4 \
+    "... nor are those in theirs: who closed a descriptor of that folder would go through all of its locks"
 for files in 4 5; do # one for the register, one for /proc, one for a process
     prlimit --nofile=$files nsboxctl list >"$T/out" 2>"$T/err" 3>&-
     like "$? $(cat "$T/err")" '^1 nsboxctl list: the live boxes cannot be told: Too many open files$' \

@@ -8,6 +8,7 @@
  *	--everything	the floor's box has all that the policy "everything" of run asks for
  *	--hold MIB	memory of the caller's that is resident
  *	--boxes N	opens N sessions and keeps them all open, each from the host's namespaces
+ *	--users		those are sessions of USER0, USER1 and so on
  *	--teardown	waits for the end of each box, and measures it
  *	--mark		makes a system call that fails, getpgid(-1), right before and right after each opening, for strace
  *
@@ -254,12 +255,13 @@ int main(int argc, char **argv)
 		{"everything", no_argument, NULL, 'e'},
 		{"hold", required_argument, NULL, 'm'},
 		{"boxes", required_argument, NULL, 'b'},
+		{"users", no_argument, NULL, 'u'},
 		{"teardown", no_argument, NULL, 'x'},
 		{"mark", no_argument, NULL, 'k'},
 		{NULL, 0, NULL, 0},
 	};
 	static struct floor floor;
-	bool private_tmp = false, everything = false, is_box = false, is_pam = false;
+	bool private_tmp = false, everything = false, is_box = false, is_pam = false, has_users = false;
 	long boxes = 0;
 	char line[32];
 	int option;
@@ -270,6 +272,7 @@ int main(int argc, char **argv)
 		case 'e': everything = true; break;
 		case 'm': hold(strtoul(optarg, NULL, 10)); break;
 		case 'b': boxes = atol(optarg); break;
+		case 'u': has_users = true; break;
 		case 'x': is_box = true; break;
 		case 'k': is_marked = true; break;
 		default: return 2;
@@ -288,7 +291,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (long i = 0; i < boxes; i++) {
-		open_session(start(argv[1], argv[2], argv[3]));
+		char user[64];
+
+		snprintf(user, sizeof(user), has_users ? "%s%ld" : "%s", argv[3], i);
+		open_session(start(argv[1], argv[2], user));
 		go_back();
 	}
 	printf("ready\n");

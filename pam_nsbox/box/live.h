@@ -65,7 +65,8 @@ int live_register(int dir, int64_t scope_key, int own, int64_t box_key);
 int live_find(int dir, int64_t scope_key);
 
 /* The byte that stands for the box of that process. -ENOENT: it is no box's nsbox-init, or one of another register (a
- * container's). -EPERM: the caller lacks CAP_SYS_PTRACE, without which nobody may look at an nsbox-init or connect to it.
+ * container's). -EPERM: the caller lacks CAP_SYS_PTRACE, without which nobody may look at an nsbox-init or connect to it;
+ * where procfs hides processes, hidepid in proc(5), he does not hear of it at all.
  */
 int64_t live_box_of(int dir, pid_t pid);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -144,11 +145,23 @@ static int by_age(const void *a, const void *b)
 	return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* Where procfs hides processes (hidepid in proc(5)), who may not look hears of none. */
+static bool may_look(void)
+{
+	cap_t mine = cap_get_proc();
+	cap_flag_value_t has = CAP_CLEAR;
+
+	if (mine)
+		cap_get_flag(mine, CAP_SYS_PTRACE, CAP_EFFECTIVE, &has);
+	cap_free(mine);
+	return has == CAP_SET;
+}
+
 int boxes_collect(struct boxes *boxes)
 {
 	struct collection found = {.key = -1};
 	cleanup_fd int dir = open_register();
-	int result = dir < 0 ? dir : live_each(dir, note_box, &found);
+	int result = dir < 0 ? dir : may_look() ? live_each(dir, note_box, &found) : -EPERM;
 
 	if (result == 0)
 		result = ask_all(&found);

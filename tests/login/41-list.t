@@ -97,6 +97,10 @@ is "$? $(cat "$T/out" "$T/err")" "1 nsboxctl list: the live boxes cannot be told
 setpriv --bounding-set -sys_ptrace nsboxctl show "$bob" >"$T/out" 2>"$T/err"
 is "$? $(cat "$T/out" "$T/err")" "1 nsboxctl show: the live boxes cannot be told: Operation not permitted; it takes CAP_SYS_PTRACE" \
     "... also where he knows the id"
+unshare --mount sh -c 'mount -t proc -o hidepid=invisible,gid=64000 proc /proc && exec setpriv --bounding-set -sys_ptrace nsboxctl list' \
+    >"$T/out" 2>"$T/err"
+is "$? $(cat "$T/out" "$T/err")" "1 nsboxctl list: the live boxes cannot be told: Operation not permitted; it takes CAP_SYS_PTRACE" \
+    "... and where procfs hides all boxes from him"
 
 # A container's register is another one, whatever its path.
 cat >"$T/container" <<'END'
@@ -193,10 +197,10 @@ cp "$(command -v sleep)" "$T/nsbox-init"
 "$T/nsbox-init" 4344 4</dev/null &
 ending=$!
 wait_for_text "/proc/$ending/comm" nsbox-init
-strace --quiet=all -o "$T/strace" -P "/proc/$ending/fd/4" -e trace=readlink -e inject=readlink:error=EACCES:delay_enter=2s \
+strace --quiet=all -o "$T/strace" -P "/proc/$ending/fd/4" -e trace=/^readlink -e inject=/^readlink:error=EACCES:delay_exit=3s \
     nsboxctl list >"$T/out" 2>"$T/err" &
 looking=$!
-sleep 1
+wait_for_text "$T/strace" readlink
 {
     kill "$ending"
     wait "$ending"

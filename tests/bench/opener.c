@@ -9,7 +9,7 @@
  *	--hold MIB	memory of the caller's that is resident
  *	--boxes N	opens N sessions and keeps them all open, each from the host's namespaces
  *	--users		those are sessions of USER0, USER1 and so on
- *	--teardown	waits for the end of each box, and measures it
+ *	--teardown	waits for the end of each box, which is to be one of the session's own, and measures it
  *	--mark		makes a system call that fails, getpgid(-1), right before and right after each opening, for strace
  *
  * It says "ready". Then each line on standard input that is a number N asks for N rounds. For each a line is written:
@@ -18,13 +18,13 @@
  */
 #include "floor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <sched.h>
 #include <security/pam_appl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +32,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,18 +73,23 @@ static int converse(int n, const struct pam_message **messages, struct pam_respo
 	return *responses ? PAM_SUCCESS : PAM_BUF_ERR;
 }
 
-/* By the end of the account phase the modules are loaded. */
 static pam_handle_t *start(const char *confdir, const char *service, const char *user)
 {
 	static const struct pam_conv conversation = {.conv = converse};
 	pam_handle_t *pamh;
 	int result = pam_start_confdir(service, user, &conversation, confdir, &pamh);
 
-	if (result == PAM_SUCCESS)
-		result = pam_acct_mgmt(pamh, 0);
 	if (result != PAM_SUCCESS)
 		die(service, pam_strerror(NULL, result));
 	return pamh;
+}
+
+static void decide(pam_handle_t *pamh)
+{
+	int result = pam_acct_mgmt(pamh, 0);
+
+	if (result != PAM_SUCCESS)
+		die("acct_mgmt", pam_strerror(pamh, result));
 }
 
 static void open_session(pam_handle_t *pamh)
@@ -114,43 +120,18 @@ static void save_way_back(void)
 	}
 }
 
-/* The PID 1 of the box that this process is in, from outside: the youngest process that bears the name. */
-static int find_holder(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	long youngest = -1;
-
-	while (proc && (entry = readdir(proc))) {
-		char path[300], name[16] = "";
-		int fd;
-
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && strcmp(name, "nsbox-init\n") == 0 &&
-			atol(entry->d_name) > youngest)
-			youngest = atol(entry->d_name);
-		if (fd >= 0)
-			close(fd);
-	}
-	if (proc)
-		closedir(proc);
-	return youngest < 0 ? -1 : (int)syscall(SYS_pidfd_open, youngest, 0);
-}
-
-/* Inside, /proc shows the box; so the look is taken from outside and the caller goes in again, unmeasured. */
+/* A pidfd of the PID 1 of the box that this process is in. A child is a process of that box, and has the same descriptors. */
 static int holder_of_this_box(void)
 {
-	int holder;
+	int status;
+	pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 
-	if (setns(way_back[0], CLONE_NEWNS) < 0)
-		die("setns", strerror(errno));
-	holder = find_holder();
-	if (holder >= 0 && setns(holder, CLONE_NEWNS) < 0)
-		die("setns", strerror(errno));
-	return holder;
+	if (child == 0)
+		_exit((int)syscall(SYS_pidfd_open, 1, 0));
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
+		WEXITSTATUS(status) > 127)
+		die("pidfd_open", "of a box's process 1");
+	return WEXITSTATUS(status);
 }
 
 static uint64_t wait_until_gone(int holder)
@@ -203,11 +184,10 @@ static void run_pam(char **argv, bool is_box)
 {
 	pam_handle_t *pamh = start(argv[1], argv[2], argv[3]);
 	uint64_t begin = now(), decided, opened, closed;
-	int holder = -1, result = pam_acct_mgmt(pamh, 0);
+	int holder = -1, result;
 
+	decide(pamh);
 	decided = now() - begin;
-	if (result != PAM_SUCCESS)
-		die("acct_mgmt", pam_strerror(pamh, result));
 	begin = now();
 	mark();
 	open_session(pamh);
@@ -291,10 +271,13 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (long i = 0; i < boxes; i++) {
+		pam_handle_t *pamh;
 		char user[64];
 
 		snprintf(user, sizeof(user), has_users ? "%s%ld" : "%s", argv[3], i);
-		open_session(start(argv[1], argv[2], user));
+		pamh = start(argv[1], argv[2], user);
+		decide(pamh);
+		open_session(pamh);
 		go_back();
 	}
 	printf("ready\n");

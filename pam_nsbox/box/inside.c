@@ -117,6 +117,14 @@ static int run_propagation(struct inside *inside)
 	return 0;
 }
 
+/* NoExecPaths of / takes the right to execute from all mounts that are there, and ExecPaths of a folder gives it to another mount of
+ * that folder: neither is to be nsbox-init's affair.
+ */
+static bool is_root_no_exec(const struct paths_plan *plan)
+{
+	return plan->n_nodes > 0 && strcmp(plan->nodes[0].path, "/") == 0 && plan->nodes[0].no_exec;
+}
+
 /* What later steps need from the host's tree is opened before the policy changes that tree. What others than root may
  * write would be run as root.
  */
@@ -125,7 +133,12 @@ static int run_init(struct inside *inside)
 	const char *path = inside->request->init;
 	struct stat st;
 
-	inside->init_fd = open(path, O_PATH | O_CLOEXEC);
+	if (is_root_no_exec(&inside->plan)) {
+		inside->init_fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC);
+		errno = inside->init_fd < 0 ? -inside->init_fd : 0;
+	} else {
+		inside->init_fd = open(path, O_PATH | O_CLOEXEC);
+	}
 	if (inside->init_fd < 0 || fstat(inside->init_fd, &st) < 0)
 		return inside_fail(inside, path, -errno);
 	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))

@@ -718,6 +718,12 @@ static int take_originals(struct applied *applied, const char **subject)
 			continue;
 		}
 		node->mount = take(applied, node);
+		/* A file that is mounted below an ephemeral path: its changes would stay, so there can be none. */
+		if (node->mount == -ENOTDIR && node->content == CONTENT_OVERLAY && node->own) {
+			node->content = CONTENT_BIND;
+			node->read_only = true;
+			node->mount = clone_path(node->path, false);
+		}
 		if (node->mount >= 0)
 			continue;
 		if (!node->optional || !is_missing(node->mount)) {
@@ -782,12 +788,10 @@ static int make_mount_point(int top, const char *below, const struct path_node *
 		if (slash)
 			*slash = '\0';
 		if (!slash && !is_dir) {
-			next = openat(
-				dir, name, O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_WRONLY, 0644);
-			if (next < 0 && errno != ENXIO) /* a FIFO or a socket, which will do */
-				return -errno;
-			if (next >= 0)
-				close(next);
+			next = openat(dir, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0644);
+			if (next < 0)
+				return errno == EEXIST ? 0 : -errno;
+			close(next);
 			return 0;
 		}
 		if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
@@ -976,7 +980,8 @@ static int apply_node(struct applied *applied, size_t index, const char **subjec
 	}
 	if (result <= 0)
 		return result;
-	if (node->content == CONTENT_TMPFS || node->content == CONTENT_OVERLAY)
+	if (node->content == CONTENT_TMPFS || node->content == CONTENT_OVERLAY ||
+		node->content == CONTENT_STORE)
 		result = make_mount_points_below(applied, index, subject);
 	if (result >= 0 && node->content != CONTENT_SAME)
 		result = take_below(applied, (int)index, subject);

@@ -41,6 +41,8 @@ policy 'NoExecPaths = /srv'
 is "$(both '/srv/data/run')" " / ran" "NoExecPaths: no program can be run there"
 policy 'NoExecPaths = /srv' 'ExecPaths = /srv/data'
 is "$(both '/srv/data/run')" "ran / ran" "ExecPaths: below such a path programs can be run again"
+policy 'NoExecPaths = /' 'ExecPaths = -/usr, -/bin, -/sbin, -/lib, -/lib64'
+is "$(both '/srv/data/run; id -un')" "alice / ran bob" "NoExecPaths = /: programs are run in ExecPaths alone, and the login is not refused"
 policy 'BindPaths = /srv/other:/srv/data/sub'
 is "$(both 'cat /srv/data/sub/file; : >/srv/data/sub/x && echo written; rm -f /srv/data/sub/x')" "other written / written" \
     "BindPaths: another folder lies there and can be written"
@@ -49,6 +51,10 @@ is "$(both 'cat /srv/data/sub/file; : >/srv/data/sub/x && echo written; rm -f /s
     "BindReadOnlyPaths: another folder lies there and cannot"
 policy 'BindPaths = /srv/other/file:/srv/data/file'
 is "$(both 'cat /srv/data/file')" "other / data" "BindPaths: a file on a file"
+policy 'PrivateTmp = yes' 'BindPaths = /srv/other:/tmp/a/b, /srv/other/file:/var/tmp/file' 'TemporaryFileSystem = /tmp/t:mode=1777'
+is "$(both 'cat /tmp/a/b/file /var/tmp/file; : >/tmp/t/x && echo written; stat -c "%a %U" /tmp/a')" "other other written 755 root / " \
+    "BindPaths: in a /tmp of the box's own the place is made"
+not_ok "... and not in the host's" test -e /tmp/a
 policy 'BindPaths = -/srv/none:/srv/data, -/srv/other:/srv/none' 'ReadOnlyPaths = -/srv/none'
 is "$(both 'cat /srv/data/file; ls -d /srv/none')" "data / data" 'a leading "-" leaves out what does not exist'
 policy 'TemporaryFileSystem = /srv/data'
@@ -92,6 +98,10 @@ is "$(ssh_as alice 'cat /srv/data/sub/file; echo x >/srv/data/sub/x; ls /srv/dat
 file x
 file" "EphemeralPaths: what is mounted below is there, and its changes vanish too"
 umount /srv/data/sub
+mount --bind /srv/other/file /srv/data/file
+is "$(both 'cat /srv/data/file; echo new >/srv/data/file && echo written')" "other / other" \
+    "EphemeralPaths: a file that is mounted below is there, and cannot be written, for that would stay"
+umount /srv/data/file
 # A socket is found by its inode, which is the overlay's own (unix_find_bsd() in the kernel).
 "$T/bin/logsink" /srv/data/socket "$T/heard"
 policy 'EphemeralPaths = /srv/data'

@@ -129,4 +129,14 @@ like "$(ssh_as alice 'su root -c id' 2>&1 </dev/null)" 'Authentication failure|m
     "no-privileges: su does not get anywhere"
 nothing_left "no-privileges: nothing is left"
 
+# --- beside the file that is installed ---
+
+mkdir -p "$CONF.d"
+for file in "$REPO"/conf/recipes/*.conf "$REPO"/conf/examples/*.conf; do
+    cp "$REPO/conf/nsbox.conf" "$CONF"
+    cp "$file" "$CONF.d/"
+    is "$(nsboxctl check 2>&1)" '' "${file#"$REPO/"} can be dropped into nsbox.conf.d"
+    rm "$CONF.d/${file##*/}"
+done
+
 done_testing

@@ -114,7 +114,7 @@ wait
 END
 touch "$T/contained"
 chmod 666 "$T/contained"
-T=$T unshare --mount --propagation private bash "$T/container"
+env T="$T" unshare --mount --propagation private bash "$T/container"
 is "$(cat "$T/inside")" "alice 1" "in a container with a register of its own its boxes are in the list"
 is "$(cat "$T/outside")" "$id $bob $(cat "$T/su")" "... and on the host those of the host"
 

@@ -89,6 +89,17 @@ static int check_shared(struct list *list, const struct section *section, const 
 	return r;
 }
 
+/* A setting as it is in the policy, or would be: what is wrong is said by itself, and is not to hide anything else. */
+static void apply_or_default(const struct key *key, const struct setting *setting, struct policy *policy)
+{
+	struct sentence why;
+
+	if ((setting->wrong || setting->differs || !setting->text ||
+		    settings_apply(key, setting->text, &sample_specifiers, policy, &why) < 0) &&
+		key->built_in)
+		settings_apply(key, key->built_in, &sample_specifiers, policy, &why);
+}
+
 /* What iniparser makes of the section, and whether its settings go together. */
 static int check_whole(struct list *list, const struct section *section, bool good)
 {
@@ -96,6 +107,7 @@ static int check_whole(struct list *list, const struct section *section, bool go
 	struct settings settings;
 	const struct key *key = NULL;
 	struct sentence why;
+	size_t next = 0;
 	int r = 0;
 
 	(void)settings_read(list->config, section->is_default ? NULL : section, &settings, &why);
@@ -107,11 +119,10 @@ static int check_whole(struct list *list, const struct section *section, bool go
 			r = add(list, WEIGHT_SECTION, section->file, setting->line, why.text);
 			good = false;
 		}
-		if (r == 0 && good && setting->text && !keys[i].matches)
-			good = settings_apply(&keys[i], setting->text, &sample_specifiers, &policy, &why) ==
-			       0;
+		if (!keys[i].matches)
+			apply_or_default(&keys[i], setting, &policy);
 	}
-	if (r == 0 && good && settings_agree(&settings, &policy, &key, &why) < 0) {
+	while (r == 0 && settings_agree(&settings, &policy, &next, &key, &why) < 0) {
 		const struct setting *setting = &settings.of[key_index(key)];
 		bool own = setting->section == section;
 

@@ -73,6 +73,7 @@ static int apply_all(const struct match *match, const struct settings *settings,
 	const struct specifiers *specifiers, struct resolution *resolution, struct sentence *why)
 {
 	const struct key *key = keys;
+	size_t next = 0;
 	int r = 0;
 
 	for (; key < keys + n_keys; key++) {
@@ -84,7 +85,7 @@ static int apply_all(const struct match *match, const struct settings *settings,
 			break;
 	}
 	if (r == 0)
-		r = settings_agree(settings, &resolution->policy, &key, why);
+		r = settings_agree(settings, &resolution->policy, &next, &key, why);
 	if (r < 0)
 		settings_place(match->config, &settings->of[key_index(key)], why);
 	return r;

@@ -239,31 +239,42 @@ static bool mounts(const struct key *key, const struct settings *settings, const
 
 	if (key->field == offsetof(struct policy, private_tmp))
 		return policy->private_tmp != PRIVATE_TMP_NO;
+	if (key->field == offsetof(struct policy, protect_proc))
+		return policy->protect_proc != PROTECT_PROC_DEFAULT;
+	if (key->field == offsetof(struct policy, proc_subset))
+		return policy->proc_subset != PROC_SUBSET_ALL;
 	return text && text[0] &&
 	       (key->parse == parse_paths || key->parse == parse_binds || key->parse == parse_temporary);
 }
 
-int settings_agree(const struct settings *settings, const struct policy *policy, const struct key **key,
-	struct sentence *why)
+/* Combination number n: one for each row, and then the others. */
+static int agree(size_t n, const struct settings *settings, const struct policy *policy,
+	const struct key **key, struct sentence *why)
 {
-	if (!policy->enabled)
-		return 0;
-	*key = key_find(span_of("PrivateTmp"));
-	if (policy->scope == SCOPE_POLICY && policy->private_tmp == PRIVATE_TMP_USER)
+	bool has_mount = policy->namespaces & CLONE_NEWNS;
+
+	*key = n < n_keys ? &keys[n] : key_find(span_of(n == n_keys ? "PrivateTmp" : "Namespaces"));
+	if (n < n_keys && !has_mount && mounts(*key, settings, policy))
+		return sentence_set(why, "%s needs mount among Namespaces", (*key)->name);
+	if (n == n_keys && policy->scope == SCOPE_POLICY && policy->private_tmp == PRIVATE_TMP_USER)
 		return sentence_set(why, "PrivateTmp = user would show one user's files to all others whom "
 					 "Scope = policy puts "
 					 "into the same box; one of the two must change");
-	if (policy->namespaces & CLONE_NEWNS)
-		return 0;
-	for (*key = keys; *key < keys + n_keys; ++*key)
-		if (mounts(*key, settings, policy))
-			return sentence_set(why, "%s needs mount among Namespaces", (*key)->name);
-	*key = key_find(span_of("Namespaces"));
-	if (policy->namespaces & CLONE_NEWPID)
+	if (n == n_keys + 1 && !has_mount && (policy->namespaces & CLONE_NEWPID))
 		return sentence_set(why,
 			"Namespaces has pid without mount, so the box would see the host's /proc; add "
 			"mount");
 	return 0;
+}
+
+int settings_agree(const struct settings *settings, const struct policy *policy, size_t *next,
+	const struct key **key, struct sentence *why)
+{
+	int r = 0;
+
+	while (policy->enabled && r == 0 && *next < n_keys + 2)
+		r = agree((*next)++, settings, policy, key, why);
+	return r;
 }
 
 void settings_free_policy(struct policy *policy)

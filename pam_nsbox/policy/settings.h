@@ -38,10 +38,11 @@ int settings_apply(const struct key *key, const char *text, const struct specifi
 	struct policy *policy, struct sentence *why);
 
 /* What no single value shows: a key that needs what another one leaves out. 0, or -EINVAL, the row whose
- * setting is to blame, and a sentence without its place.
+ * setting is to blame, and a sentence without its place. *next is 0 before the first call; another call finds what
+ * else is wrong.
  */
-int settings_agree(const struct settings *settings, const struct policy *policy, const struct key **key,
-	struct sentence *why);
+int settings_agree(const struct settings *settings, const struct policy *policy, size_t *next,
+	const struct key **key, struct sentence *why);
 
 /* Puts "file:line: " before a sentence about a setting; one that is built in has no place. */
 void settings_place(const struct config *config, const struct setting *setting, struct sentence *why);

@@ -127,7 +127,7 @@ const struct key keys[] = {
 		.parse = parse_temporary,
 		.kind = PATH_TEMPORARY,
 		.allowed = "a comma-separated list of absolute paths, each with optional "
-			   ":size=N,nr_inodes=N,mode=OCTAL,ro",
+			   ":size=N,nr_inodes=N,mode=OCTAL,ro,rw,noexec,nosuid,nodev",
 		.says = "paths that get an empty file system in memory",
 	},
 	BINDS_ROW("BindPaths", PATH_BIND, "host paths that appear in the box"),
@@ -192,7 +192,8 @@ const struct key *key_find(struct span name)
 	return NULL;
 }
 
-#define NAME_LONGEST 32 /* no key is longer, and no longer name is near to one */
+#define NAME_LONGEST  32 /* no key is longer, and no longer name is near to one */
+#define PART_SHORTEST 3	 /* as Tmp, Max */
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -224,10 +225,22 @@ static size_t distance(struct span a, struct span b)
 	return last[b.length];
 }
 
+/* Whether one of the two begins or ends with all of the other. */
+static bool is_part(struct span a, struct span b)
+{
+	struct span longer = a.length > b.length ? a : b, part = a.length > b.length ? b : a;
+	char text[NAME_LONGEST + 1];
+
+	snprintf(text, sizeof(text), "%.*s", (int)part.length, part.at);
+	return part.length >= PART_SHORTEST &&
+	       (span_equal_ignoring_case((struct span){longer.at, part.length}, text) ||
+		       span_equal_ignoring_case(span_skip(longer, longer.length - part.length), text));
+}
+
 const struct key *key_nearest(struct span name)
 {
-	const struct key *nearest = NULL;
-	size_t best = SIZE_MAX;
+	const struct key *nearest = NULL, *part = NULL;
+	size_t best = SIZE_MAX, best_part = SIZE_MAX;
 
 	if (name.length > NAME_LONGEST)
 		return NULL;
@@ -235,11 +248,15 @@ const struct key *key_nearest(struct span name)
 		struct span other = span_of(keys[i].name);
 		size_t far = distance(name, other);
 
-		/* Of a name that is wrong in more than two letters in five nobody can say what was meant. */
+		/* Of a name that is wrong in more than two letters in five nobody can say what was meant; but for one that is
+		 * cut, or goes on. */
 		if (far < best && far * 5 <= other.length * 2) {
 			best = far;
 			nearest = &keys[i];
+		} else if (far < best_part && is_part(name, other)) {
+			best_part = far;
+			part = &keys[i];
 		}
 	}
-	return nearest;
+	return nearest ? nearest : part;
 }

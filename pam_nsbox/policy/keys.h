@@ -47,7 +47,8 @@ extern const size_t n_keys;
 /* The row of this name, whatever its case, or NULL. */
 const struct key *key_find(struct span name);
 
-/* The row whose name is nearest by letters left out, added, changed or exchanged, or NULL if none is near. */
+/* The row whose name is nearest by letters left out, added, changed or exchanged, or else by what it begins or ends with; NULL if
+ * none is near. */
 const struct key *key_nearest(struct span name);
 
 size_t key_index(const struct key *key);

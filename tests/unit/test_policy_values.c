@@ -122,6 +122,11 @@ static void any_one_letter_wrong_still_finds_the_key(void **state)
 			snprintf(name, sizeof(name), "%.*s%s", (int)at, keys[i].name, keys[i].name + at + 1);
 			assert_ptr_equal(key_nearest(span_of(name)), &keys[i]);
 		}
+	assert_ptr_equal(key_nearest(span_of("Host")), key_find(span_of("Hostname")));
+	assert_ptr_equal(key_nearest(span_of("tmp")), key_find(span_of("PrivateTmp")));
+	assert_ptr_equal(key_nearest(span_of("Timeout")), key_find(span_of("TimeoutStopSec")));
+	assert_ptr_equal(key_nearest(span_of("LingerSec")), key_find(span_of("Linger")));
+	assert_null(key_nearest(span_of("PrivateNetwork")));
 	assert_null(key_nearest(span_of("")));
 	assert_null(key_nearest(span_of("x")));
 	assert_null(key_nearest(span_of("Completely different and far too long to be any of them")));

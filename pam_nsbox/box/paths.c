@@ -77,7 +77,7 @@ static struct draft draft_of_rule(const struct path_rule *rule)
 		.says_read_only = rule->kind == PATH_READ_ONLY || rule->kind == PATH_BIND_READ_ONLY ||
 				  rule->kind == PATH_INACCESSIBLE ||
 				  (rule->kind == PATH_TEMPORARY && rule->read_only),
-		.says_no_exec = rule->kind == PATH_NO_EXEC,
+		.says_no_exec = rule->kind == PATH_NO_EXEC || rule->no_exec,
 		.says_exec = rule->kind == PATH_EXEC,
 	};
 

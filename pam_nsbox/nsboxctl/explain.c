@@ -115,15 +115,23 @@ static json_t *show_capabilities(const struct key *key, const struct policy *pol
 /* Written as the key's value is. */
 static json_t *show_rule(const struct path_rule *rule)
 {
+	const char *options[] = {
+		rule->recursive ? NULL : "norbind",
+		rule->options,
+		rule->read_only ? "ro" : NULL,
+		rule->no_exec ? "noexec" : NULL,
+	};
 	char line[8192];
+	size_t used = (size_t)snprintf(line, sizeof(line), "%s%s%s%s", rule->optional ? "-" : "",
+		rule->source ? rule->source : "", rule->source ? ":" : "", rule->path);
+	char separator = ':';
 
-	snprintf(line, sizeof(line), "%s%s%s%s%s%s%s%s", rule->optional ? "-" : "",
-		rule->source ? rule->source : "", rule->source ? ":" : "", rule->path,
-		rule->recursive ? "" : ":norbind", rule->options || rule->read_only ? ":" : "",
-		rule->options ? rule->options : "",
-		!rule->read_only ? ""
-		: rule->options	 ? ",ro"
-				 : "ro");
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (options[i] && used < sizeof(line)) {
+			used += (size_t)snprintf(
+				line + used, sizeof(line) - used, "%c%s", separator, options[i]);
+			separator = ',';
+		}
 	return text(line);
 }
 

@@ -126,10 +126,16 @@ static int add_option(struct path_rule *rule, struct span option, struct reading
 	char shown[PRINTABLE_SIZE], *longer;
 	bool good = false;
 
-	if (span_equal(option, "ro")) {
-		rule->read_only = true;
+	if (span_equal(option, "ro") || span_equal(option, "rw")) {
+		rule->read_only = span_equal(option, "ro");
 		return 0;
 	}
+	if (span_equal(option, "noexec")) {
+		rule->no_exec = true;
+		return 0;
+	}
+	if (span_equal(option, "nosuid") || span_equal(option, "nodev")) /* it is, without being asked */
+		return 0;
 	if (span_starts(option, "size="))
 		good = tmpfs_size(span_skip(option, 5), "KMGT", "kmgt", true);
 	else if (span_starts(option, "nr_inodes="))

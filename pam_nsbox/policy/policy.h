@@ -46,6 +46,7 @@ struct path_rule {
 	char *source;	/* PATH_BIND*: absolute and normalised, on the host's view; else NULL */
 	char *options;	/* PATH_TEMPORARY: tmpfs options, checked, e.g. "size=10%,mode=0755"; or NULL */
 	bool read_only; /* PATH_TEMPORARY: the option ro was given */
+	bool no_exec;	/* PATH_TEMPORARY: the option noexec was given */
 	bool recursive; /* PATH_BIND*: rbind (default) or norbind */
 	bool optional;	/* a leading "-": skipped if the path (or source) does not exist */
 };

@@ -69,6 +69,9 @@ at_most "$(ssh_as alice 'for i in $(seq 40); do : >/srv/data/$i; done 2>/dev/nul
     "TemporaryFileSystem: nr_inodes= is the most files"
 policy 'TemporaryFileSystem = /srv/data:ro,size=1M'
 is "$(both ': >/srv/data/x && echo written; rm -f /srv/data/x')" " / written" "TemporaryFileSystem: ro"
+policy 'TemporaryFileSystem = /srv/data:noexec,nosuid,nodev,rw,mode=1777'
+is "$(both 'cp /bin/true /srv/data/x && echo copied; /srv/data/x && echo ran; rm -f /srv/data/x')" "copied / copied ran" \
+    "TemporaryFileSystem: noexec; the others are so anyway"
 policy 'EphemeralPaths = /srv/data'
 is "$(both 'cat /srv/data/file; echo new >/srv/data/x && cat /srv/data/x && test -O /srv/data/x && echo own')" "data new own / data new own" \
     "EphemeralPaths: the path can be written"

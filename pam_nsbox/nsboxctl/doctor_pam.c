@@ -4,6 +4,7 @@
 #include "pam_stack.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,13 @@ static void examine_file(struct diagnosis *diagnosis, const struct pam_line *lin
 		snprintf(path, sizeof(path), "%s", line->module);
 	else
 		snprintf(path, sizeof(path), "%s/%s", NSBOX_PAMDIR, line->module);
+	if (line->module[0] == '/' && access(path, F_OK) < 0) {
+		diagnose(diagnosis, SEVERITY_FAULT, "module", place_of(line),
+			"libpam refuses every login of a stack that names a module that is not there",
+			"write " MODULE " alone, which libpam looks for in " NSBOX_PAMDIR, "it names %s: %s",
+			path, strerror(errno));
+		return;
+	}
 	if (!examine_executable(diagnosis, path, false, "module"))
 		return;
 	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);

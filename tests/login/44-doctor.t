@@ -124,7 +124,7 @@ finds "pam-type $D:1" "the module in the auth stack"
 stack 'password required pam_nsbox.so' "$session"
 finds "pam-type $D:1" "the module in the password stack"
 stack "session required $T/no/pam_nsbox.so"
-finds "module $T/no/pam_nsbox.so" "a module file that is not there"
+finds "module $D:1" "a module file that is not there"
 rm "$D"
 
 # --- Services that are special ---

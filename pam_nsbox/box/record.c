@@ -93,7 +93,8 @@ void record_fill_lease(const struct box_request *request, struct lease_request *
 		login, sizeof(login));
 	lease->operation = LEASE_JOIN;
 	lease->digest = policy->digest;
-	snprintf(lease->who, sizeof(lease->who), "%s namespaces=\"%s\"%s%s", login,
+	snprintf(lease->who, sizeof(lease->who), "%s namespaces=\"%s\"%s%s%s", login,
 		namespaces_names(policy->namespaces, namespaces, sizeof(namespaces)),
-		policy->reason ? " without=" : "", policy->reason ? policy->reason : "");
+		policy->reason ? " without=\"" : "", policy->reason ? policy->reason : "",
+		policy->reason ? "\"" : "");
 }

@@ -56,7 +56,8 @@ static int check_named(const char *path)
 		return check(whole_path(path), true);
 	if (lstat(path, &st) == 0)
 		return check(path, false);
-	complain("%s cannot be checked: %s", path, strerror(errno));
+	complain("%s cannot be checked: %s; without a name the files are checked that logins use", path,
+		strerror(errno));
 	return STATUS_FAILED;
 }
 

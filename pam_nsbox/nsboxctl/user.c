@@ -134,7 +134,8 @@ _Noreturn void user_exec(const struct user *user, const char *box_id, char **com
 	}
 	if (command && *command) {
 		execvp(command[0], command);
-		complain("%s cannot be run in the box: %s", command[0], strerror(errno));
+		complain("%s cannot be run in the box: %s; give a program that is there, and that %s may run",
+			command[0], strerror(errno), user->name);
 	} else {
 		shell[0] = login_name(user);
 		execv(user->shell, shell);

@@ -406,6 +406,7 @@ struct opening {
 	struct box_record record; /* of the box that it makes */
 	struct lease_request lease;
 	struct lease_reply reply; /* of the box that it is in */
+	struct paths_links links; /* on the way of the policy's paths */
 	struct birth birth;
 };
 
@@ -482,7 +483,7 @@ static int prepare(struct opening *opening, struct box_failure *failure)
 	inside->real_uid = getuid();
 	inside->has_hosts = (policy->namespaces & named) == named && policy->hostname[0];
 	inside->pid_max = limits_pid_max(policy);
-	result = paths_plan_make(policy, request->account, inside->has_hosts, &inside->plan);
+	result = paths_plan_make(policy, request->account, inside->has_hosts, &opening->links, &inside->plan);
 	if (result == 0)
 		result = paths_make_user_tmp(&inside->plan);
 	return result < 0 ? box_fail(failure, "paths", USER_TMP_DIRECTORY, result) : 0;
@@ -542,11 +543,13 @@ static int make_box(struct opening *opening, int ends[2], struct box_failure *fa
 	return result;
 }
 
+/* Where paths of the policy lead by symbolic links it is made twice: of the first one that is all that is wanted. */
 static int create(struct opening *opening, struct box_failure *failure)
 {
 	struct birth *birth = &opening->birth;
 	struct box *box = &opening->box;
 	int ends[2] = {-1, -1};
+	bool is_led;
 	int result;
 
 	memset(birth, 0, offsetof(struct birth, stacks)); /* an earlier try may have failed */
@@ -571,8 +574,13 @@ static int create(struct opening *opening, struct box_failure *failure)
 		if (ends[i] >= 0)
 			close(ends[i]);
 	drop_watch(&birth->inside.procfs_watch);
+	is_led = result < 0 && birth->inside.is_led;
+	if (is_led && paths_links_take(&opening->links, &birth->inside.plan) < 0) {
+		is_led = false;
+		result = box_fail(failure, "paths", "memory", -ENOMEM);
+	}
 	paths_plan_free(&birth->inside.plan);
-	return result;
+	return is_led ? create(opening, failure) : result;
 }
 
 /* Whether the box that was found serves the scope that was asked for, and not another with the same key. */
@@ -922,6 +930,7 @@ static void free_opening(struct opening *opening)
 	drop_kept_fd(&opening->connection.fd);
 	if (opening->lease_holder >= 0)
 		close(opening->lease_holder);
+	paths_links_free(&opening->links);
 	if (!opening->birth.is_hanging)
 		free(opening);
 }

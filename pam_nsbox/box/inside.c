@@ -146,6 +146,16 @@ static int run_init(struct inside *inside)
 	return 0;
 }
 
+/* Before anything is made that is the box's own. */
+static int run_links(struct inside *inside)
+{
+	const char *subject = "";
+	int result = paths_look(&inside->plan, &subject);
+
+	inside->is_led = result > 0;
+	return result == 0 ? 0 : inside_fail(inside, subject, result < 0 ? result : -ELOOP);
+}
+
 /* Opened after the mount namespace was made: a descriptor of the box's tree, not of the host's. And at its number, the lowest
  * that is free then: to close another one the kernel looks for locks of this process's, and goes through those of all
  * shared boxes (locks_remove_posix() in fs/locks.c), 350 us with 2,000.
@@ -502,6 +512,7 @@ const struct inside_step inside_steps[] = {
 	{"lifeline", run_lifeline, "ties the new process to the caller's life", BY_EXIT},
 	{"session", run_session, "leaves the caller's terminal and process group", BY_EXIT},
 	{"init", run_init, "opens nsbox-init", BY_EXIT},
+	{"links", run_links, "finds out where the paths of the policy lead by symbolic links", BY_EXIT},
 	{"network-namespace", network_join, "joins the named network namespace", BY_EXIT},
 	{"registry", run_registry, "opens the register of boxes", BY_EXIT},
 	{"log", run_log, "connects to the system log, if there is one", BY_EXIT},

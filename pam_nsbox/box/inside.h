@@ -52,6 +52,7 @@ struct inside {
 	int init_fd;
 
 	/* The outcome, if no execve(2) happened. */
+	bool is_led; /* paths of the plan lead by symbolic links: another plan is to be made */
 	struct box_failure failure;
 };
 

@@ -1,5 +1,6 @@
 #include "paths.h"
 #include "kernel.h"
+#include "links.h"
 #include "mounts.h"
 #include "network.h"
 
@@ -21,8 +22,6 @@
 #define MEMORY_SHARE	10
 #define MEMORY_OF_INODE 1024
 #define MAX_INODES	(400 * 1024)
-
-#define MAX_LINKS	40 /* as many as the kernel follows, path_resolution(7) */
 
 /* --- the plan --- */
 
@@ -192,9 +191,19 @@ static void make_nodes(struct draft *drafts, size_t n_drafts, struct paths_plan 
 struct drafts {
 	struct paths_plan *plan;
 	const struct policy *policy;
+	const struct paths_links *links;
 	struct draft *of;
 	size_t n;
 };
+
+/* Where a path leads, as far as that is known. */
+static const char *led(const struct paths_links *links, const char *path)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (strcmp(links->of[i].from, path) == 0)
+			return links->of[i].to;
+	return path;
+}
 
 static int add(struct drafts *drafts, struct draft draft)
 {
@@ -203,6 +212,7 @@ static int add(struct drafts *drafts, struct draft draft)
 	if (!more)
 		return -ENOMEM;
 	drafts->of = more;
+	draft.node.path = led(drafts->links, draft.node.path);
 	more[drafts->n++] = draft;
 	return 0;
 }
@@ -287,18 +297,22 @@ static bool is_kernels(const char *type)
 /* Whether the nearest rule above a mount makes it ephemeral. */
 static bool is_ephemeral(const struct mount_entry *entry, const void *data)
 {
-	const struct policy *policy = ((const struct drafts *)data)->policy;
-	const struct path_rule *nearest = NULL;
+	const struct drafts *drafts = data;
+	const char *nearest = NULL;
+	bool is_ephemeral = false;
 
-	for (size_t i = 0; i < policy->n_paths; i++) {
-		const struct path_rule *rule = &policy->paths[i];
+	for (size_t i = 0; i < drafts->policy->n_paths; i++) {
+		const struct path_rule *rule = &drafts->policy->paths[i];
+		const char *path = led(drafts->links, rule->path);
 
-		if (content_of_kind[rule->kind] != CONTENT_SAME && is_below(entry->path, rule->path) &&
-			(!nearest || is_below(rule->path, nearest->path) ||
-				(strcmp(rule->path, nearest->path) == 0 && rule->kind != PATH_EPHEMERAL)))
-			nearest = rule;
+		if (content_of_kind[rule->kind] != CONTENT_SAME && is_below(entry->path, path) &&
+			(!nearest || is_below(path, nearest) ||
+				(strcmp(path, nearest) == 0 && rule->kind != PATH_EPHEMERAL))) {
+			nearest = path;
+			is_ephemeral = rule->kind == PATH_EPHEMERAL;
+		}
 	}
-	return nearest && nearest->kind == PATH_EPHEMERAL;
+	return is_ephemeral;
 }
 
 /* An overlay shows the file system that it lies on and nothing of what is mounted on that. So each mount below an
@@ -366,10 +380,32 @@ static int collect(struct drafts *drafts, const struct account *account, bool wi
 	return result == 0 ? add_mounts(drafts) : result;
 }
 
-int paths_plan_make(
-	const struct policy *policy, const struct account *account, bool with_hosts, struct paths_plan *plan)
+/* What paths_look() has to look at: all paths but those of mounts, which the kernel tells without links; those first at which the box
+ * has something else.
+ */
+static int list_looks(const struct drafts *drafts)
 {
-	struct drafts drafts = {.plan = plan, .policy = policy};
+	struct paths_plan *plan = drafts->plan;
+
+	plan->looks = calloc(drafts->n, sizeof(*plan->looks));
+	if (!plan->looks)
+		return -ENOMEM;
+	for (int others = 0; others < 2; others++)
+		for (size_t i = 0; i < drafts->n; i++) {
+			const struct path_node *node = &drafts->of[i].node;
+			bool is_other = node->content == CONTENT_SAME || node->content == CONTENT_OVERLAY;
+
+			if (drafts->of[i].origin != BY_MOUNT && is_other == others)
+				plan->looks[plan->n_looks++] =
+					(struct paths_look){.path = node->path, .replaces = !is_other};
+		}
+	return 0;
+}
+
+int paths_plan_make(const struct policy *policy, const struct account *account, bool with_hosts,
+	const struct paths_links *links, struct paths_plan *plan)
+{
+	struct drafts drafts = {.plan = plan, .policy = policy, .links = links};
 	int result;
 
 	*plan = (struct paths_plan){.nodes = NULL};
@@ -384,6 +420,9 @@ int paths_plan_make(
 	if (result == 0 && drafts.n > 0) {
 		qsort(drafts.of, drafts.n, sizeof(*drafts.of), compare_drafts);
 		make_nodes(drafts.of, drafts.n, plan);
+		/* What the box has of itself lies in nothing else's way. */
+		if (links->n == 0 && (policy->n_paths > 0 || policy->netns_path))
+			result = list_looks(&drafts);
 	}
 	free(drafts.of);
 	return result;
@@ -395,81 +434,77 @@ void paths_plan_free(struct paths_plan *plan)
 		free(plan->strings[i]);
 	free(plan->strings);
 	free(plan->nodes);
+	free(plan->looks);
 	free(plan->user_tmp);
 	free(plan->user_var_tmp);
 }
 
-/* --- from a path to a descriptor --- */
+/* --- where paths lead --- */
 
-/* Whether nobody but root can change what a folder holds. */
-static bool is_roots_alone(int dir)
+/* Whether the box has something else at a path, which may be one that has been looked at by then. */
+static bool is_replaced(const char *path, const void *data)
 {
-	struct stat st;
+	const struct paths_plan *plan = data;
 
-	return fstat(dir, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0;
+	for (size_t i = 0; i < plan->n_looked; i++)
+		if (plan->looks[i].replaces && strcmp(plan->looks[i].to, path) == 0)
+			return true;
+	return false;
 }
 
-/* The way of paths_open() where there is a symbolic link. todo holds what is left of the path. */
-static int walk(const char *path, int flags)
+int paths_look(struct paths_plan *plan, const char **subject)
 {
-	char todo[2 * PATH_MAX], link[PATH_MAX];
-	cleanup_fd int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool trusted = dir >= 0 && is_roots_alone(dir);
-	int links = 0;
-	char *next = todo;
+	const struct nsbox_open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = NSBOX_RESOLVE_NO_SYMLINKS,
+	};
+	bool is_led = false;
 
-	if (dir < 0 || strlen(path) >= PATH_MAX)
-		return dir < 0 ? -errno : -ENAMETOOLONG;
-	strcpy(todo, path);
-	for (;;) {
-		while (*next == '/')
-			next++;
-		if (*next == '\0')
-			return take_fd(&dir);
+	for (; plan->n_looked < plan->n_looks; plan->n_looked++) {
+		struct paths_look *look = &plan->looks[plan->n_looked];
+		cleanup_fd int fd = sys_openat2(AT_FDCWD, look->path, &how);
+		int result = fd == -ELOOP ? links_lead(look->path, is_replaced, plan, look->to) : 0;
 
-		char *name = next;
-		bool is_last;
-		struct stat st;
-		cleanup_fd int fd = -1;
-
-		next += strcspn(next, "/");
-		is_last = next[strspn(next, "/")] == '\0';
-		if (*next)
-			*next++ = '\0';
-		fd = openat(
-			dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (is_last ? 0 : flags & ~O_DIRECTORY));
-		if (fd < 0 || fstat(fd, &st) < 0)
-			return -errno;
-		if (S_ISLNK(st.st_mode)) {
-			ssize_t length = readlinkat(fd, "", link, sizeof(link));
-			size_t rest = strlen(next);
-
-			if (!trusted || ++links > MAX_LINKS)
-				return -ELOOP;
-			if (length < 0 || (size_t)length == sizeof(link))
-				return length < 0 ? -errno : -ENAMETOOLONG;
-			if ((size_t)length + 1 + rest >= sizeof(todo))
-				return -ENAMETOOLONG;
-			memmove(todo + length + 1, next, rest + 1);
-			memcpy(todo, link, (size_t)length);
-			todo[length] = '/';
-			next = todo;
-			if (link[0] == '/') {
-				close(dir);
-				dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-				trusted = dir >= 0 && is_roots_alone(dir);
-				if (dir < 0)
-					return -errno;
-			}
-			continue;
+		if (result < 0) {
+			*subject = look->path;
+			return result;
 		}
-		if (is_last && (flags & O_DIRECTORY) && !S_ISDIR(st.st_mode))
-			return -ENOTDIR;
-		close(dir);
-		dir = take_fd(&fd);
-		trusted = trusted && (is_last || is_roots_alone(dir));
+		if (fd != -ELOOP)
+			snprintf(look->to, sizeof(look->to), "%s", look->path);
+		is_led = is_led || strcmp(look->to, look->path) != 0;
 	}
+	return is_led;
 }
+
+int paths_links_take(struct paths_links *links, const struct paths_plan *plan)
+{
+	links->of = calloc(plan->n_looked, sizeof(*links->of));
+	if (!links->of)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_looked; i++) {
+		const struct paths_look *look = &plan->looks[i];
+		struct paths_link *link = &links->of[links->n];
+
+		if (strcmp(look->path, look->to) == 0)
+			continue;
+		*link = (struct paths_link){.from = strdup(look->path), .to = strdup(look->to)};
+		links->n++;
+		if (!link->from || !link->to)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void paths_links_free(struct paths_links *links)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		free(links->of[i].from);
+		free(links->of[i].to);
+	}
+	free(links->of);
+}
+
+/* --- from a path to a descriptor --- */
 
 int paths_open(const char *path, int flags)
 {
@@ -479,7 +514,7 @@ int paths_open(const char *path, int flags)
 	};
 	int fd = sys_openat2(AT_FDCWD, path, &how);
 
-	return fd == -ELOOP ? walk(path, flags) : fd;
+	return fd == -ELOOP ? links_open(path, flags) : fd;
 }
 
 /* --- carrying the plan out --- */

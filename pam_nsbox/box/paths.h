@@ -4,11 +4,16 @@
  * as in systemd.exec(5). The tree is planned in the caller, where memory can be allocated, and carried out in
  * the new box, where it cannot. Every path is resolved once, to a descriptor; symbolic links are followed
  * only where nobody but root could have placed them.
+ *
+ * Which path is the deeper one is known of paths without links. Whether there are any is looked at in the new box, too: a file system
+ * that hangs is to hang nobody else. Where there are, that box is given up, and another one planned by where the paths lead.
  */
 #ifndef NSBOX_PATHS_H
 #define NSBOX_PATHS_H
 
 #include "../policy/policy.h"
+
+#include <limits.h>
 
 /* Names in the file system of the box's own (INIT_FD_STORE). */
 #define STORE_HOSTS   "hosts"
@@ -41,9 +46,27 @@ struct path_node {
 	int mount; /* while it is carried out: a descriptor of its mount, or -1 */
 };
 
+/* A path of the policy's, and where it leads. */
+struct paths_look {
+	const char *path;
+	bool replaces; /* the box has something else there, below which no link of the host's counts */
+	char to[PATH_MAX];
+};
+
+struct paths_link {
+	char *from, *to;
+};
+
+struct paths_links {
+	struct paths_link *of;
+	size_t n;
+};
+
 struct paths_plan {
 	struct path_node *nodes; /* parents before children */
 	size_t n_nodes;
+	struct paths_look *looks; /* for paths_look() */
+	size_t n_looks, n_looked;
 	char **strings; /* that the nodes refer to, beside the policy's */
 	size_t n_strings;
 	char *user_tmp; /* PrivateTmp=user: the folder that keeps the user's tmp and var-tmp, or NULL */
@@ -53,12 +76,22 @@ struct paths_plan {
 /* Where PrivateTmp=user keeps its folders: root's, 0700, one a user inside. */
 #define USER_TMP_DIRECTORY "/var/lib/nsbox/tmp"
 
-/* Makes the plan for policy, whose strings it borrows. with_hosts: the box has a hosts file of its own.
- * Returns 0 or a negative errno; free it with paths_plan_free() in any case.
+/* Makes the plan for policy, whose strings it borrows, and those of links. with_hosts: the box has a hosts file of its own. links: where
+ * some paths lead; where there are none, paths_look() is to look for them. Returns 0 or a negative errno; free it with
+ * paths_plan_free() in any case.
  */
-int paths_plan_make(
-	const struct policy *policy, const struct account *account, bool with_hosts, struct paths_plan *plan);
+int paths_plan_make(const struct policy *policy, const struct account *account, bool with_hosts,
+	const struct paths_links *links, struct paths_plan *plan);
 void paths_plan_free(struct paths_plan *plan);
+
+/* Looks where the paths lead, in the tree as it is. Makes system calls only. Returns 1 if another plan is to be made, 0 if this one
+ * is good, or a negative errno with *subject set to the path that it was about.
+ */
+int paths_look(struct paths_plan *plan, const char **subject);
+
+/* What was found out, for that other plan. links is 0 before. Returns 0 or -ENOMEM; free it in any case. */
+int paths_links_take(struct paths_links *links, const struct paths_plan *plan);
+void paths_links_free(struct paths_links *links);
 
 /* Carries the plan out in the calling process's mount namespace. store: the file system of the box's own,
  * mounted anywhere. proc: a procfs of the calling process. Makes system calls only. Returns 0, or a negative

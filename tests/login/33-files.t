@@ -224,6 +224,53 @@ policy 'Namespaces = mount, ipc' 'InaccessiblePaths = /dev/mqueue/secret'
 ssh_as alice true >/dev/null 2>&1
 isnt $? 0 "what a rule names in the new /dev/mqueue is missed there"
 
+# --- paths that lead by symbolic links ---
+
+# A folder that has links in it where root alone writes, and one beside it in which others do.
+mkdir -p /srv/real/deep /srv/real/open
+chmod 1777 /srv/real/open
+ln -s real /srv/led
+ln -s ../real/deep /srv/real/up
+for name in file deep/file open/file; do echo "$name" >"/srv/real/$name"; done
+cp /bin/true /srv/real/run
+chmod -R a+rX /srv/real
+denied='cat /srv/real/file 2>/dev/null || echo denied'
+for rules in 'InaccessiblePaths = /srv/led/file|ReadOnlyPaths = /srv/real' 'InaccessiblePaths = /srv/real/file|ReadOnlyPaths = /srv/led' \
+    'InaccessiblePaths = /srv/led/file|ExecPaths = /srv/real' 'InaccessiblePaths = /srv/real/file|EphemeralPaths = /srv/led' \
+    'InaccessiblePaths = /srv/led/file|EphemeralPaths = /srv/real' 'InaccessiblePaths = /srv/led/up/../file|ReadOnlyPaths = /srv'; do
+    policy "${rules%|*}" "${rules#*|}"
+    case $rules in
+    *..*)
+        ssh_as alice true >/dev/null 2>&1
+        isnt $? 0 "a path with \"..\" is refused ($rules)"
+        ;;
+    *) is "$(ssh_as alice "$denied")" denied "what is inaccessible is so whatever the names of the paths ($rules)" ;;
+    esac
+done
+policy 'ReadOnlyPaths = /srv/led' 'ReadWritePaths = /srv/real/open'
+is "$(both ': >/srv/led/open/x && echo written; rm -f /srv/real/open/x')" "written / written" \
+    "ReadWritePaths: below a path that is read-only by another name"
+policy 'NoExecPaths = /srv/real' 'ExecPaths = /srv/led/run'
+is "$(both '/srv/real/run && echo ran')" "ran / ran" "ExecPaths: below a path without programs by another name"
+policy 'TemporaryFileSystem = /srv/real' 'BindPaths = /srv/other:/srv/led/place/deep'
+is "$(both 'cat /srv/real/place/deep/file')" "other / " "BindPaths: into an empty folder by another name"
+policy 'TemporaryFileSystem = /srv' 'BindPaths = /usr/share:/srv/led/place, /etc:/srv/real/place'
+is "$(both 'test -d /srv/led/place/. && test -e /srv/real/place/passwd && test ! -L /srv/led && echo apart')" "apart / " \
+    "... where no link of the host's is any more"
+mount -t tmpfs -o mode=1777 below /srv/real/deep
+echo below >/srv/real/deep/file
+policy 'EphemeralPaths = /srv/led'
+is "$(ssh_as alice 'cat /srv/real/deep/file; echo new >/srv/real/deep/new; ls /srv/real/deep | xargs'; ls /srv/real/deep)" "below
+file new
+file" "EphemeralPaths: what is mounted below, by another name, is ephemeral"
+umount /srv/real/deep
+mv /etc/hosts /run/hosts.moved
+ln -s /run/hosts.moved /etc/hosts
+policy 'ReadOnlyPaths = /' 'ReadWritePaths = /run, /tmp, /home, /dev, /proc'
+is "$(ssh_as alice 'getent hosts $(hostname) >/dev/null && echo resolves')" resolves "the host name resolves where /etc/hosts is a link to what a rule names"
+rm /etc/hosts
+mv /run/hosts.moved /etc/hosts
+
 # --- a login cannot fill the memory ---
 
 policy 'PrivateTmp = yes' 'EphemeralPaths = /srv/data' 'TemporaryFileSystem = /srv/other:mode=1777'

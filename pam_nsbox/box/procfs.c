@@ -1,4 +1,5 @@
 #include "procfs.h"
+#include "../namespaces.h"
 #include "inside.h"
 #include "kernel.h"
 #include "mounts.h"
@@ -35,33 +36,57 @@ static int detach_top(const char *path)
 	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 1;
 }
 
-/* Lifts what is mounted on folder until a procfs lies on top at path and is detached, then puts all of it back. Returns 1
- * if one was found.
+static int uncover(char *path, size_t from, int *n_lifted);
+
+/* Lifts what is mounted on the folder that is path up to length, mount by mount, until the procfs is found, and puts all of it back.
  */
-static int lift(const char *folder, const char *path)
+static int lift(char *path, size_t length, int *n_lifted)
 {
 	char name[] = COVER "0";
 	char *digit = &name[sizeof(name) - 2];
-	int found = 0, n = 0;
+	const char cut = path[length];
+	int result = 0, n = 0;
 
-	while (found == 0 && n < MAX_COVERS) {
-		*digit = (char)('0' + n);
+	while (result == 0 && *n_lifted < MAX_COVERS) {
+		*digit = (char)('0' + *n_lifted);
 		if (mkdirat(INIT_FD_STORE, name, 0700) < 0 && errno != EEXIST)
 			return -errno;
-		if (sys_move_mount(AT_FDCWD, folder, INIT_FD_STORE, name, 0) < 0)
-			break; /* no mount, or none that can be moved */
+		path[length] = '\0';
+		result = sys_move_mount(AT_FDCWD, path, INIT_FD_STORE, name, 0);
+		path[length] = cut;
+		if (result < 0) { /* no mount, or none that can be moved */
+			result = 0;
+			break;
+		}
 		n++;
-		found = detach_top(path);
+		++*n_lifted;
+		result = uncover(path, length, n_lifted);
 	}
-	while (n-- > 0) {
-		int result;
+	for (; n > 0; n--) {
+		int back;
 
-		*digit = (char)('0' + n);
-		result = sys_move_mount(INIT_FD_STORE, name, AT_FDCWD, folder, 0);
-		if (result < 0)
-			return result;
+		*digit = (char)('0' + --*n_lifted);
+		path[length] = '\0';
+		back = sys_move_mount(INIT_FD_STORE, name, AT_FDCWD, path, 0);
+		path[length] = cut;
+		if (back < 0)
+			return back;
 	}
-	return found;
+	return result;
+}
+
+/* Detaches the procfs at path, over which something is mounted, or over a folder above it, or both: from lies in path, and what is
+ * up to there has been lifted. Returns 1 if it was found.
+ */
+static int uncover(char *path, size_t from, int *n_lifted)
+{
+	int result = detach_top(path);
+
+	while (result == 0 && path[from]) {
+		from += 1 + strcspn(path + from + 1, "/");
+		result = lift(path, from, n_lifted);
+	}
+	return result;
 }
 
 static bool is_elsewhere(const struct mount_entry *entry)
@@ -72,36 +97,38 @@ static bool is_elsewhere(const struct mount_entry *entry)
 static int detach(const struct mount_entry *entry, void *data)
 {
 	struct inside *inside = data;
-	char folder[PATH_MAX];
-	int result;
+	char path[PATH_MAX];
+	int result, n_lifted = 0;
 
 	if (!is_elsewhere(entry))
 		return 0; /* the new one, or an old one moved aside */
-	result = detach_top(entry->path);
-	if (result == 0 && strlen(entry->path) < sizeof(folder)) {
-		/* Something is mounted over it, or over a folder above it. */
-		strcpy(folder, entry->path);
-		while (result == 0 && folder[0]) {
-			result = lift(folder, entry->path);
-			*strrchr(folder, '/') = '\0';
-		}
-	}
+	if (strlen(entry->path) >= sizeof(path))
+		return inside_fail(inside, entry->path, -ENAMETOOLONG);
+	strcpy(path, entry->path);
+	inside->has_detached = true;
+	result = uncover(path, 0, &n_lifted);
 	return result < 0 ? inside_fail(inside, entry->path, result) : 0;
-}
-
-int procfs_detach_others(struct inside *inside)
-{
-	const int both = CLONE_NEWNS | CLONE_NEWPID;
-
-	if ((inside->policy->namespaces & both) != both || inside->has_no_other_procfs)
-		return 0;
-	return mounts_each_procfs(INIT_FD_PROC, detach, inside);
 }
 
 static int find(const struct mount_entry *entry, void *data)
 {
 	(void)data;
 	return is_elsewhere(entry);
+}
+
+int procfs_detach_others(struct inside *inside)
+{
+	const int both = CLONE_NEWNS | CLONE_NEWPID;
+	int result;
+
+	if ((inside->policy->namespaces & both) != both || inside->has_no_other_procfs)
+		return 0;
+	result = mounts_each_procfs(INIT_FD_PROC, detach, inside);
+	/* In another user namespace than the first some mounts cannot be moved, and nobody inside can move them either. */
+	if (result == 0 && inside->has_detached && in_first_user_namespace() &&
+		mounts_each_procfs(INIT_FD_PROC, find, NULL) != 0)
+		result = inside_fail(inside, "a procfs that is mounted below others", -EBUSY);
+	return result;
 }
 
 /* mountinfo tells by poll(2) whether anything was mounted in its mount namespace since it was opened

@@ -125,6 +125,9 @@ mount --bind /proc/sys /srv/part
 mount -t proc proc /srv/deep
 mount -t tmpfs cover /srv/deep
 mount -t tmpfs second /srv/deep
+mkdir -p /srv/three/levels/proc
+mount -t proc proc /srv/three/levels/proc
+for covered in /srv/three/levels/proc /srv/three/levels /srv/three; do mount -t tmpfs cover "$covered"; done
 : >/srv/deep/second
 mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc 2>/dev/null || mount -t tmpfs cover /proc/sys/fs
 mount --rbind /proc /proc
@@ -138,7 +141,8 @@ is "$procs" /proc "of the host's many procfs mounts none is in the box: one fres
 is "$(box_do 'cat /srv/version; ls /srv/deep; findmnt -no SOURCE /srv/above')" "second
 cover" "what was mounted over them is still there"
 is "$(box_do 'ls -A /srv/root/proc /srv/part | xargs')" "/srv/part: /srv/root/proc:" "where others were there are empty folders"
-box_do 'umount -l /srv/deep; umount -l /srv/deep; umount -l /srv/above' >/dev/null 2>&1
+is "$(box_do 'findmnt -no TARGET,SOURCE /srv/three; cat /srv/three/* 2>/dev/null')" "/srv/three cover" "... at each level"
+box_do 'umount -l /srv/deep; umount -l /srv/deep; umount -l /srv/above; for i in /srv/three /srv/three/levels /srv/three/levels/proc; do umount $i; done' >/dev/null 2>&1
 is "$(box_do 'find /srv -name meminfo')" "" "nor is there one below what lies on it"
 box_do 'while umount -l /proc; do :; done' >/dev/null 2>&1
 is "$(box_do 'find /proc -name meminfo')" "" "below the new one not even root finds the old ones"

@@ -741,6 +741,7 @@ static int64_t scope_key(
 			.mount = known->mount_namespace,
 			.pid = known->pid_namespace,
 			.without_pid = !(policy->namespaces & CLONE_NEWPID),
+			.uid = policy->scope == SCOPE_USER ? account->uid : 0,
 		});
 }
 

@@ -56,10 +56,10 @@ int64_t live_box_key(const char *id)
 
 int64_t live_scope_key(enum scope scope, const char *name, const struct live_place *place)
 {
-	char prefix[64];
+	char prefix[80];
 
-	snprintf(prefix, sizeof(prefix), "%d %llu %llu %d ", (int)scope, (unsigned long long)place->mount,
-		(unsigned long long)place->pid, place->without_pid);
+	snprintf(prefix, sizeof(prefix), "%d %llu %llu %d %u ", (int)scope, (unsigned long long)place->mount,
+		(unsigned long long)place->pid, place->without_pid, place->uid);
 	return (int64_t)(hash(hash(0, prefix), name) % (uint64_t)BOX_KEYS);
 }
 

@@ -34,12 +34,14 @@ int live_wait(int fd);
  * to others. */
 int live_open(void);
 
-/* Where a login comes from: the mount and PID namespaces of its caller, by inode number; and whether it must
- * stay out of a PID namespace of its own (sudo), so that it cannot share a box with those that must not.
+/* Where a login comes from: the mount and PID namespaces of its caller, by inode number; whether it must
+ * stay out of a PID namespace of its own (sudo), so that it cannot share a box with those that must not; and
+ * the user's number, where the scope is a user: a name can be given to somebody else while a box lives.
  */
 struct live_place {
 	uint64_t mount, pid;
 	bool without_pid;
+	uid_t uid;
 };
 
 /* The byte that stands for a box, and for a scope's name (a user's or a policy's) at one place. Never

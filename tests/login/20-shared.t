@@ -162,4 +162,21 @@ box_close
 nothing_left 'nothing is left'
 
 stop_sshd
+# --- a name that is given to somebody else ---
+
+configure <<'END'
+[default]
+Scope = user
+END
+useradd --no-log-init --uid 4301 --shell /bin/sh former
+session --user former --root -- sh -c 'echo $NSBOX; exec sleep 4901' >"$T/former" 2>/dev/null &
+former=$!
+wait_for_text "$T/former" .
+userdel --force former >"$T/null" 2>&1
+useradd --no-log-init --uid 4302 --shell /bin/sh former
+isnt "$(session --user former --root -- sh -c 'echo $NSBOX' 2>/dev/null)" "$(cat "$T/former")" 'the same name of another uid, too'
+pkill -f 'sleep 4901$'
+wait "$former"
+userdel former
+
 done_testing

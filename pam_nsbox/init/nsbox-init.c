@@ -610,12 +610,14 @@ static bool is_lease(const struct box *box, int fd)
 
 static void handle_signal(struct box *box, const struct signalfd_siginfo *info)
 {
+	/* A sender inside the box has a number here; boxes are stopped, and sessions closed, from outside. */
+	if (box->is_pid_1 && info->ssi_pid != 0)
+		return;
 	if (info->ssi_signo == SIGTERM || info->ssi_signo == SIGQUIT) {
 		request_stop(box, info->ssi_signo == SIGQUIT);
 		return;
 	}
-	/* A sender inside the box has a number here; sessions are closed from outside. */
-	if (info->ssi_code != SI_QUEUE || (box->is_pid_1 && info->ssi_pid != 0))
+	if (info->ssi_code != SI_QUEUE)
 		return;
 	if (is_lease(box, info->ssi_int))
 		drop_lease(box, info->ssi_int, "closed");

@@ -83,7 +83,12 @@ int box_confine(const struct policy *policy, struct box_failure *failure);
 const char *box_failure_sentence(
 	const struct box_failure *failure, const struct box_request *request, char *buf, size_t size);
 
-/* Copies text into buf, cut to size, with every byte that could break a line of the log replaced by "?". NULL
+/* How many bytes the character takes with which text begins; 0 where it is a control character (those of C1, which terminals obey as
+ * well, among them) or no UTF-8.
+ */
+size_t box_character(const char *text);
+
+/* Copies text into buf, cut to size, with every byte that could break a line of the log, a terminal or JSON replaced by "?". NULL
  * becomes the empty string.
  */
 void box_clean_text(const char *text, char *buf, size_t size);

@@ -7,14 +7,37 @@
 #include <time.h>
 #include <unistd.h>
 
+size_t box_character(const char *text)
+{
+	static const unsigned int least[] = {0, 0, 0xa0, 0x800, 0x10000};
+	const unsigned char *bytes = (const unsigned char *)text;
+	unsigned int length = bytes[0] < 0xc0 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
+	unsigned int code = bytes[0] & (0x7fU >> length);
+
+	if (length == 1)
+		return bytes[0] >= ' ' && bytes[0] < 0x7f;
+	for (unsigned int i = 1; i < length; i++) {
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (bytes[i] & 0x3f);
+	}
+	return code < least[length] || (code >= 0xd800 && code < 0xe000) || bytes[0] > 0xf4 || code > 0x10ffff
+		       ? 0
+		       : length;
+}
+
 void box_clean_text(const char *text, char *buf, size_t size)
 {
 	size_t used = 0;
 
-	for (; text && *text && used + 1 < size; text++) {
-		unsigned char byte = (unsigned char)*text;
+	while (text && *text) {
+		size_t length = box_character(text), takes = length > 0 ? length : 1;
 
-		buf[used++] = byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\' ? '?' : *text;
+		if (used + takes >= size)
+			break;
+		memcpy(buf + used, length == 0 || *text == '"' || *text == '\\' ? "?" : text, takes);
+		used += takes;
+		text += takes;
 	}
 	memset(buf + used, 0, size - used);
 }

@@ -1,4 +1,5 @@
 /* show: everything about one box. */
+#include "../box/box.h"
 #include "../box/kernel.h"
 #include "../namespaces.h"
 #include "boxes.h"
@@ -152,9 +153,11 @@ static void show_process(pid_t pid)
 	if (file) {
 		size_t size = fread(command, 1, sizeof(command) - 1, file);
 
-		for (size_t i = 0; i + 1 < size; i++)
-			if ((unsigned char)command[i] < ' ' || command[i] == 0x7f)
+		for (size_t i = 0, length; i + 1 < size; i += length > 0 ? length : 1) {
+			length = box_character(command + i);
+			if (length == 0)
 				command[i] = command[i] == '\0' ? ' ' : '?';
+		}
 		fclose(file);
 	}
 	passwd = getpwuid(uid);

@@ -211,6 +211,19 @@ is "$? $(wc -l <"$T/out") $(cat "$T/err") $(grep -c INJECTED "$T/strace")" "0 4 
 
 # --- show ---
 
+evil=$'exec -a "evil\xc2\x9b31m\x9b\xc3\xa4" sleep 4345'
+session --user bob -- bash -c "$evil" >"$T/null" 2>&1 &
+hostile=$!
+until_ok 10 pgrep -f ' 4345$' >"$T/null"
+is "$(nsboxctl show "$bob" | grep -ao 'evil.*')" 'evil??31m?ä 4345' "no text of a process's is a control sequence of the terminal's"
+session --user alice --rhost $'far\xff\xc2\x9b\xc3\xa4\xe2\x82' -- sh -c 'echo in; exec sleep 4346' >"$T/far" 2>&1 &
+wait_for_text "$T/far" in
+is "$(json 'join " ", grep { /far/ } map { $_->{from} // "" } @b')" $'far???\xe4??' "the list is JSON whatever a login is called from"
+pkill -PIPE -f ' 4346$'
+wait "$!"
+pkill -f ' 4345$'
+wait "$hostile"
+
 shown=$(nsboxctl show "$bob")
 shows() {
     sed -n "s/^$1  *//p" <<<"$shown"

@@ -1,5 +1,6 @@
 #include "inside.h"
 #include "../namespaces.h"
+#include "../policy/file_size.h"
 #include "kernel.h"
 #include "limits.h"
 #include "live.h"
@@ -274,7 +275,7 @@ static int open_hosts(const struct inside *inside)
 }
 
 /* The host's hosts file and, before it, a line for the box's name, so that sudo and others can resolve it. */
-static int run_hosts(struct inside *inside)
+static int write_hosts(struct inside *inside)
 {
 	char buf[4096] = "127.0.1.1\t";
 	cleanup_fd int host = -1, own = -1;
@@ -302,6 +303,17 @@ static int run_hosts(struct inside *inside)
 		used = 0;
 	} while (size > 0);
 	return 0;
+}
+
+static int run_hosts(struct inside *inside)
+{
+	struct file_size limit;
+	int result;
+
+	file_size_lift(&limit);
+	result = write_hosts(inside);
+	file_size_restore(&limit);
+	return result;
 }
 
 /* Linux 5.8 tells. */
@@ -386,6 +398,7 @@ static int run_socket(struct inside *inside)
 	return place_fd(inside, fd, INIT_FD_LISTEN);
 }
 
+/* After all steps that a file system of somebody else's can make hang: whoever waits there for ever is to be in nobody's way. */
 static int run_register(struct inside *inside)
 {
 	int result = live_register(INIT_FD_REGISTRY, inside->scope_key, INIT_FD_STORE, inside->box_key);
@@ -523,7 +536,6 @@ const struct inside_step inside_steps[] = {
 	{"old-procfs", run_old_procfs, "moves the host's procfs aside", BY_NAMESPACE},
 	{"socket", run_socket, "makes the socket at which leases are taken", BY_NAMESPACE},
 	{"orphans", run_orphans, "leaves orphans to the kernel to reap", BY_EXIT},
-	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"procfs", run_procfs, "mounts a procfs of the box's PID namespace on /proc", BY_NAMESPACE},
 	{"other-procfs", procfs_detach_others, "detaches the host's procfs from any other place",
 		BY_NAMESPACE},
@@ -537,6 +549,7 @@ const struct inside_step inside_steps[] = {
 	{"hostname", run_hostname, "sets the host name", BY_NAMESPACE},
 	{"network", network_loopback, "sets the loopback device up", BY_NAMESPACE},
 	{"directory", run_directory, "makes sure that the caller's directory exists inside", BY_EXIT},
+	{"register", run_register, "makes the box known to nsboxctl and to its scope", BY_EXIT},
 	{"exec", run_exec, "becomes nsbox-init", BY_EXIT},
 };
 const size_t n_inside_steps = sizeof(inside_steps) / sizeof(*inside_steps);

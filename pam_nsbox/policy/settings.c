@@ -1,4 +1,5 @@
 #include "settings.h"
+#include "file_size.h"
 #include "specifiers.h"
 #include "values.h"
 
@@ -25,13 +26,18 @@ static int section_file(struct span body)
 	static char header[] = "[" INI_SECTION "]\n";
 	struct iovec parts[] = {{header, sizeof(header) - 1}, {(void *)(uintptr_t)body.at, body.length}};
 	size_t size = parts[0].iov_len + parts[1].iov_len;
+	struct file_size limit;
+	ssize_t written;
 	int fd = memfd_create("nsbox.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("nsbox.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	if (writev(fd, parts, 2) != (ssize_t)size ||
+	file_size_lift(&limit);
+	written = writev(fd, parts, 2);
+	file_size_restore(&limit);
+	if (written != (ssize_t)size ||
 		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) {
 		int r = errno ? -errno : -EIO;
 

@@ -82,4 +82,34 @@ nothing_left_but_conf() {
 }
 ok "nothing is left" until_ok 5 nothing_left_but_conf
 
+# --- root in a box ---
+
+configure <<'END'
+[policy root]
+Users          = root
+TimeoutStopSec = 1s
+END
+box_open root --root
+for signal in TERM QUIT INT HUP USR1; do
+    box_do "kill -$signal 1" >/dev/null
+done
+sleep 0.2
+is "$(box_do 'cat /proc/1/comm')" nsbox-init "no signal from inside has an effect on nsbox-init"
+box_close
+
+# --- a user's limit for files, under which su runs ---
+
+configure <<'END'
+[default]
+Scope = login
+END
+for size in 0 1; do
+    # Not even what is said may go to a file then.
+    bash -c "ulimit -S -f $size; session --user alice --state -- bash -c 'ulimit -f; hostname'" 2>&1 | cat >"$T/session"
+    like "$(xargs <"$T/session")" "Success $size host-alice .*state: unchanged" \
+        "with RLIMIT_FSIZE=$size a login is in its box, has that limit there, and the caller is what it was"
+done
+setpriv --bounding-set -sys_resource bash -c 'ulimit -f 0; session --user alice --state -- true; echo "ended with $?"' 2>&1 | cat >"$T/session"
+like "$(xargs <"$T/session")" 'state: unchanged.*ended with 1' "who may not raise it is refused, and not ended by SIGXFSZ"
+
 done_testing

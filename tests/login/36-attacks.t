@@ -215,6 +215,20 @@ BindPaths = $home"; do
             is "$(session --user alice -- sh -c 'cd && ls && pwd; echo /home/*' 2>"$T/session")" "$home
 $home" "$what: its owner's login reaches it, and sees no other home"
         fi
+        if [[ $how == hang,* ]]; then
+            configure <<'END'
+[policy all]
+Users     = root, alice
+Scope     = policy
+BindPaths = -%h/x:/srv/target
+END
+            session --user alice -- true >"$T/session" 2>&1
+            isnt $? 0 "$what: who needs it is refused"
+            start=$(milliseconds)
+            session --user root --root -- sh -c 'test -n "$NSBOX"' 2>"$T/session"
+            is $? 0 "$what: and is in nobody's way who shares the scope"
+            at_most $(($(milliseconds) - start)) 3000 "$what: at once"
+        fi
         # Without allow_other not even su, which is root and the user, may look (fuse_allow_current_process() in the kernel).
         if [[ $how == squash* ]]; then
             policy "ReadOnlyPaths = $home"

@@ -1,0 +1,37 @@
+#include "file_size.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+void file_size_lift(struct file_size *size)
+{
+	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+	sigset_t signal;
+
+	size->is_limited =
+		getrlimit(RLIMIT_FSIZE, &size->before) == 0 && size->before.rlim_cur != RLIM_INFINITY;
+	if (!size->is_limited)
+		return;
+	sigemptyset(&signal);
+	sigaddset(&signal, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &signal, &size->signals);
+	if (setrlimit(RLIMIT_FSIZE, &none) < 0)
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){size->before.rlim_max, size->before.rlim_max});
+}
+
+void file_size_restore(const struct file_size *size)
+{
+	const struct timespec now = {0, 0};
+	int error = errno;
+	sigset_t signal;
+
+	if (!size->is_limited)
+		return;
+	setrlimit(RLIMIT_FSIZE, &size->before);
+	sigemptyset(&signal);
+	sigaddset(&signal, SIGXFSZ);
+	sigtimedwait(&signal, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &size->signals, NULL);
+	errno = error;
+}

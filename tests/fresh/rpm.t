@@ -26,6 +26,22 @@ is "$(rpm -qpl "$work"/pam_nsbox-*.x86_64.rpm | grep -vE '^/usr/(share/doc|share
     "$(cd "$work/root" && find . -type f | sed 's/^\.//' | sort)" "it holds what make install installs"
 is "$(rpm -qp --conffiles "$work"/pam_nsbox-*.x86_64.rpm 2>/dev/null || rpm -qpc "$work"/pam_nsbox-*.x86_64.rpm)" \
     /etc/security/nsbox.conf "the configuration is a configuration file"
+
+# removal FILE...: what the script before removal says where these files, below root/, name the module
+removal() {
+    rm -rf "$work/root"
+    mkdir -p "$work/root/etc/pam.d" "$work/root/usr/lib/pam.d"
+    for file; do
+        echo 'session required pam_nsbox.so' >"$work/root$file"
+    done
+    rpm -qp --qf '%{PREUN}' "$work"/pam_nsbox-*.x86_64.rpm | sed -E "s|/[a-z/]*/pam\.d/|$work/root&|g" | sh -s 0 2>&1
+    echo "$?"
+}
+for file in /etc/pam.d/sshd /usr/lib/pam.d/sshd; do
+    like "$(removal "$file")" "root$file"$'\n.*\n'1$ "it is not removed while $file names it"
+done
+is "$(removal /etc/pam.d/sshd.rpmsave /etc/pam.d/sshd~)" 0 "it is removed where only what is no service names it"
+
 like "$(rpm -qp --qf '%{VERSION}' "$work"/pam_nsbox-*.x86_64.rpm)" "^$(cat "$REPO/VERSION")\$" "its version is VERSION"
 
 done_testing

@@ -50,8 +50,8 @@ ok "a changed conffile is kept when the package is installed anew" inside packag
     "echo '; mine' >>/etc/security/nsbox.conf && apt-get install -qq --reinstall /root/$package && tail -1 /etc/security/nsbox.conf | grep -q mine"
 ok "it is kept when the package is removed" inside package \
     'apt-get remove -qq libpam-nsbox && grep -q mine /etc/security/nsbox.conf'
-ok "apt purges it, with what came along" inside package \
-    'mkdir /run/nsbox && apt-get purge -qq --autoremove libpam-nsbox && apt-get autoremove --purge -qq && test ! -e /run/nsbox'
+ok "apt purges it, with what came along and an edit that was cut off" inside package \
+    'mkdir /run/nsbox && mkdir -p /etc/security/.nsbox.conf.edit/check && apt-get purge -qq --autoremove libpam-nsbox && apt-get autoremove --purge -qq && test ! -e /run/nsbox'
 list >"$work/after"
 is "$(diff "$work/before" "$work/after")" '' "after purge the machine is what it was before: files, packages, PAM stacks"
 rm -rf --one-file-system "${work:?}/package"

@@ -24,6 +24,8 @@ make -s -C "$REPO" install DESTDIR="$work/root" PREFIX=/usr SYSCONFDIR=/etc PAMD
 is "$(rpm -qpl "$work"/pam_nsbox-*.x86_64.rpm | grep -vE '^/usr/(share/doc|share/licenses|lib/.build-id|lib/tmpfiles.d)' | sort |
     while read -r path; do [ -d "$work/root$path" ] || echo "$path"; done)" \
     "$(cd "$work/root" && find . -type f | sed 's/^\.//' | sort)" "it holds what make install installs"
+is "$(rpm -qpl "$work"/pam_nsbox-*.x86_64.rpm | sed -n 's|^/usr/share/doc/[^/]*/\([^/]*/.*\)|conf/\1|p' | sort)" \
+    "$(cd "$REPO" && find conf/examples conf/recipes conf/pam.d -type f | sort)" "it holds the examples and recipes"
 is "$(rpm -qp --conffiles "$work"/pam_nsbox-*.x86_64.rpm 2>/dev/null || rpm -qpc "$work"/pam_nsbox-*.x86_64.rpm)" \
     /etc/security/nsbox.conf "the configuration is a configuration file"
 

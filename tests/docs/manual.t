@@ -33,6 +33,42 @@ for file in "$T"/example*.conf; do
     is "$(nsboxctl check "$file" 2>&1)" '' "check accepts the example in nsbox.conf(5): $(grep -m 1 -o 'policy [a-z]*' "$file")"
 done
 
+# What it says of names: the group of this name is matched by this item.
+while IFS='|' read -r group item; do
+    printf '%s:x:7001:alice\n' "$group" >>/etc/group
+    printf '[policy a]\nGroups = %s\n' "$item" >"$T/names.conf"
+    is "$(nsboxctl check "$T/names.conf" 2>&1)" '' "check accepts the groups $item"
+    like "$(nsboxctl explain alice --conf "$T/names.conf" 2>&1)" 'by policy "a"' "they match a member of $group"
+    sed -i '$d' /etc/group
+done <<'END'
+[IT] Trainees|students, [[]IT] Trainees
+C# Devs|"C# Devs, C++ Devs"
+C# Devs|'C++ Devs, C# Devs' ; and a comment
+O'Brien|O'Brien
+DOM\users|DOM\users
+DOM\users|DOM\*
+a, b|a? b
+END
+
+# And of what cannot be written.
+while IFS='|' read -r what line; do
+    printf '[policy a]\nUsers = alice\n%b\n' "$line" >"$T/names.conf"
+    isnt "$(nsboxctl check "$T/names.conf" 2>&1)" '' "check does not accept $what"
+done <<END
+a comment behind a value without a blank|Hostname = x;y
+one item of a list in quotes|ReadOnlyPaths = /srv, "/opt;1"
+a backslash in quotes|ReadOnlyPaths = "/srv\\\\"
+a line that is continued|ReadOnlyPaths = /srv, \\\\
+a line of 1023 bytes|;$(printf '%1022s' '')
+a policy's name of 65 bytes|[policy $(printf '%065d' 0)]\nUsers = bob
+a policy's name with a dot before it|[policy .b]\nUsers = bob
+a policy's name with a slash|[policy b/c]\nUsers = bob
+a policy's name with a quotation mark|[policy b"c]\nUsers = bob
+a policy of the name default|[policy Default]\nUsers = bob
+END
+printf '[policy %s]\nUsers = alice\n;%s\n' "$(printf '%064d' 0)" "$(printf '%1021s' '')" >"$T/names.conf"
+is "$(nsboxctl check "$T/names.conf" 2>&1)" '' "it accepts a name of 64 bytes, and a line of 1022"
+
 # --- nsboxctl(8) ---
 
 page=$MAN/man8/nsboxctl.8

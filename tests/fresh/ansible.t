@@ -138,15 +138,36 @@ like "$(cat "$work/said")" 'PrivateTmp' "what is said names the key that was mea
 is "$(for name in $HOSTS; do on "$name" root 'grep -c PrivateTmp /etc/security/nsbox.conf.d/students.conf'; done | paste -sd' ')" '1 1 1' \
     "the policy that was there is still there"
 
+# arranged HOST: its stacks and its configuration, with whose they are and where links lead
+arranged() {
+    on "$1" root 'cd /etc && find pam.d security/nsbox.conf* -printf "%p %y %m %u %g %l\n" | sort
+        find pam.d security/nsbox.conf* -type f -exec sha256sum {} + | sort'
+}
+# Before it fails on the second: a stack that is a link on two of them, on the third a line that goes on in the next one.
+link='mv /etc/pam.d/su /etc/pam.d/su.real && ln -s su.real /etc/pam.d/su'
+continue='printf "%s\n" "session required \\" "  pam_nsbox.so debug" >>/etc/pam.d/sshd'
+on shell1 root "$link"
+on shell2 root "$link; rm /etc/security/nsbox.conf; cd /etc/security/nsbox.conf.d; chmod 600 students.conf; chgrp students students.conf"
+on shell3 root "sed -i /pam_nsbox/d /etc/pam.d/sshd; $continue"
+failing=$(arranged shell2)
 on shell2 root 'chmod 000 /usr/libexec/nsbox/nsbox-init'
 not_ok "where a test login fails the role fails" play '{nsbox_stacks: [sshd, su]}'
 is "$(recap failed)" '0 1 0' "the other systems go on"
-is "$(on shell2 root 'sha256sum /etc/pam.d/*')" "$(grep -A999 . <<<"$within" | awk '{ n[$2]++; if (n[$2] == 2) print }')" \
-    "the stacks of the one that failed are what they were"
-like "$(on shell1 root 'tail -1 /etc/pam.d/su')" 'pam_nsbox' "those of the others are changed"
+is "$(arranged shell2)" "$failing" "the stacks and the configuration of the one that failed are what they were"
+like "$(on shell1 root 'readlink /etc/pam.d/su; tail -1 /etc/pam.d/su.real')" '^su\.real.*pam_nsbox' \
+    "those of the others are changed, and a stack that was a link is one"
+is "$(on shell3 root 'sha256sum /etc/pam.d/sshd')" "$(grep '/sshd$' <<<"$within" | tail -1)" \
+    "a line that was continued is replaced as a whole"
 on shell2 root 'chmod 755 /usr/libexec/nsbox/nsbox-init'
+ok "the role runs again" play '{nsbox_stacks: [sshd, su]}'
+like "$(recap changed)" '^0 [1-9] 0$' "it changes what it put back, and nothing else"
 
+on shell1 root 'touch /etc/security/nsbox.conf.rpmsave; mkdir -p /etc/security/.nsbox.conf.edit'
+on shell3 root "sed -i /pam_nsbox/d /etc/pam.d/sshd; $continue"
 ok "the role takes everything out" play '{nsbox_state: absent}'
+for name in shell1 shell2; do
+    on "$name" root 'test -L /etc/pam.d/su && mv /etc/pam.d/su.real /etc/pam.d/su'
+done
 is "$(stacks)" "$before" "the stacks are what they were before it was first run" || diag "$(cat "$work/said")"
 is "$(for name in $HOSTS; do on "$name" root 'find /etc /usr /var /run -xdev -name "*nsbox*"'; done)" '' "no file is left"
 ok "the role runs again" play '{nsbox_state: absent}'

@@ -3,10 +3,12 @@
 #include "../box/kernel.h"
 #include "../box/live.h"
 #include "../namespaces.h"
+#include "../policy/text.h"
 #include "doctor.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <netdb.h>
 #include <sched.h>
 #include <stdio.h>
@@ -124,65 +126,127 @@ void examine_configuration(struct diagnosis *diagnosis, const char *conf)
 
 /* --- logind --- */
 
-/* A file in the manner of systemd; the last one that sets it decides. */
-static void read_kill_user_processes(
-	const char *path, char *file, size_t size, unsigned int *line, bool *kills)
+/* Where logind.conf and its drop-ins lie (systemd's CONF_PATHS); what stands first hides its like further down. */
+static const char *const logind_folders[] = {
+	"/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"};
+
+struct kill_user_processes {
+	bool is_set;
+	char file[512]; /* the last one that says so, and its line */
+	unsigned int line;
+};
+
+/* False: there is no such file. A value that is none of systemd's words (parse_boolean) is none for systemd either. */
+static bool read_kill_user_processes(const char *path, struct kill_user_processes *kill)
 {
+	static const struct {
+		const char *word;
+		bool is_yes;
+	} words[] = {{"1", true}, {"yes", true}, {"y", true}, {"true", true}, {"t", true}, {"on", true},
+		{"0", false}, {"no", false}, {"n", false}, {"false", false}, {"f", false}, {"off", false}};
 	FILE *stream = fopen(path, "re");
 	char text[512], value[32];
 
-	for (unsigned int number = 1; stream && fgets(text, sizeof(text), stream); number++)
-		if (sscanf(text, " KillUserProcesses = %31s", value) == 1) {
-			*kills = strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0 ||
-				 strcasecmp(value, "on") == 0 || strcmp(value, "1") == 0;
-			snprintf(file, size, "%s", path);
-			*line = number;
-		}
-	if (stream)
-		fclose(stream);
+	if (!stream)
+		return false;
+	for (unsigned int number = 1; fgets(text, sizeof(text), stream); number++) {
+		if (sscanf(text, " KillUserProcesses = %31s", value) != 1)
+			continue;
+		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+			if (strcasecmp(value, words[i].word) == 0) {
+				kill->is_set = words[i].is_yes;
+				snprintf(kill->file, sizeof(kill->file), "%s", path);
+				kill->line = number;
+			}
+	}
+	fclose(stream);
+	return true;
 }
+
+struct drop_in {
+	const char *folder;
+	char name[NAME_MAX + 1];
+};
 
 static int is_conf(const struct dirent *entry)
 {
 	const char *dot = strrchr(entry->d_name, '.');
 
-	return dot && dot != entry->d_name && strcmp(dot, ".conf") == 0;
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".conf") == 0;
 }
 
-void examine_logind(struct diagnosis *diagnosis)
+static int by_name(const void *a, const void *b)
 {
-	static const char *const folders[] = {"/usr/lib/systemd", "/run/systemd", "/etc/systemd"};
-	char path[512], file[512] = "";
-	struct place lingers;
-	unsigned int line = 0;
-	bool kills = false;
+	return strcmp(((const struct drop_in *)a)->name, ((const struct drop_in *)b)->name);
+}
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		snprintf(path, sizeof(path), "%s/logind.conf", folders[i]);
-		read_kill_user_processes(path, file, sizeof(file), &line, &kills);
-	}
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+static bool is_hidden(const struct drop_in *drop_ins, size_t n_drop_ins, const char *name)
+{
+	for (size_t i = 0; i < n_drop_ins; i++)
+		if (strcmp(drop_ins[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The drop-ins in the order in which systemd reads them (conf-files.c): by name, whatever the folder. Owned. */
+static struct drop_in *list_drop_ins(size_t *n_drop_ins)
+{
+	struct drop_in *drop_ins = NULL;
+	char folder[64];
+
+	*n_drop_ins = 0;
+	for (size_t i = 0; i < sizeof(logind_folders) / sizeof(*logind_folders); i++) {
 		struct dirent **entries = NULL;
 		int n;
 
-		snprintf(path, sizeof(path), "%s/logind.conf.d", folders[i]);
-		n = scandir(path, &entries, is_conf, alphasort);
+		snprintf(folder, sizeof(folder), "%s/logind.conf.d", logind_folders[i]);
+		n = scandir(folder, &entries, is_conf, NULL);
 		for (int j = 0; j < n; j++) {
-			snprintf(path, sizeof(path), "%s/logind.conf.d/%s", folders[i], entries[j]->d_name);
-			read_kill_user_processes(path, file, sizeof(file), &line, &kills);
+			struct drop_in *drop_in =
+				is_hidden(drop_ins, *n_drop_ins, entries[j]->d_name)
+					? NULL
+					: array_append(&drop_ins, n_drop_ins, sizeof(*drop_in));
+
+			if (drop_in) {
+				drop_in->folder = logind_folders[i];
+				snprintf(drop_in->name, sizeof(drop_in->name), "%s", entries[j]->d_name);
+			}
 			free(entries[j]);
 		}
 		free(entries);
 	}
-	if (!kills || (!config_sets(diagnosis->config, "Linger", "yes,true,on,1", &lingers) &&
-			      !config_sets(diagnosis->config, "Scope", "user,policy", &lingers)))
+	if (drop_ins)
+		qsort(drop_ins, *n_drop_ins, sizeof(*drop_ins), by_name);
+	return drop_ins;
+}
+
+void examine_logind(struct diagnosis *diagnosis)
+{
+	struct kill_user_processes kill = {.is_set = false};
+	size_t n_drop_ins;
+	AUTO_FREE struct drop_in *drop_ins = list_drop_ins(&n_drop_ins);
+	char path[512];
+	struct place lingers;
+	bool found = false;
+
+	for (size_t i = 0; !found && i < sizeof(logind_folders) / sizeof(*logind_folders); i++) {
+		snprintf(path, sizeof(path), "%s/logind.conf", logind_folders[i]);
+		found = read_kill_user_processes(path, &kill);
+	}
+	for (size_t i = 0; i < n_drop_ins; i++) {
+		snprintf(path, sizeof(path), "%s/logind.conf.d/%s", drop_ins[i].folder, drop_ins[i].name);
+		read_kill_user_processes(path, &kill);
+	}
+	if (!kill.is_set || (!config_sets(diagnosis->config, "Linger", "yes,true,on,1", &lingers) &&
+				    !config_sets(diagnosis->config, "Scope", "user,policy", &lingers)))
 		return;
 	snprintf(path, sizeof(path),
 		"%s:%u keeps a box after the session that made it, and logind ends all processes of that "
 		"session with it, "
 		"nsbox-init too",
 		lingers.file, lingers.line);
-	diagnose(diagnosis, SEVERITY_FAULT, "logind", (struct place){.file = file, .line = line}, path,
+	diagnose(diagnosis, SEVERITY_FAULT, "logind", (struct place){.file = kill.file, .line = kill.line},
+		path,
 		"KillUserProcesses=no, or KillExcludeUsers= with those users; or Scope = login and Linger = "
 		"no",
 		"KillUserProcesses=yes, while a policy keeps boxes");

@@ -213,6 +213,25 @@ END
 finds "logind /etc/systemd/logind.conf.d/kill.conf:3" "KillUserProcesses=yes with boxes that are kept"
 echo KillUserProcesses=no >>/etc/systemd/logind.conf.d/kill.conf
 finds "" "... but not where a later line takes it back"
+mkdir -p /run/systemd/logind.conf.d /usr/local/lib/systemd/logind.conf.d
+mv /etc/systemd/logind.conf.d/kill.conf /etc/systemd/logind.conf.d/10-keep.conf
+for word in yes y True T on 1; do
+    echo "KillUserProcesses=$word" >/run/systemd/logind.conf.d/50-kill.conf
+    finds "logind /run/systemd/logind.conf.d/50-kill.conf:1" "... where the drop-in whose name is last says $word, in whatever folder"
+done
+echo KillUserProcesses=perhaps >>/run/systemd/logind.conf.d/50-kill.conf
+finds "logind /run/systemd/logind.conf.d/50-kill.conf:1" "... and a word that systemd does not take changes nothing"
+ln -s /dev/null /etc/systemd/logind.conf.d/50-kill.conf
+finds "" "... but not where an equal name in /etc hides it"
+rm /etc/systemd/logind.conf.d/50-kill.conf
+echo KillUserProcesses=n >/usr/local/lib/systemd/logind.conf.d/60-keep.conf
+finds "" "... nor where a later name takes it back"
+rm /usr/local/lib/systemd/logind.conf.d/60-keep.conf /run/systemd/logind.conf.d/50-kill.conf /etc/systemd/logind.conf.d/10-keep.conf
+echo KillUserProcesses=yes >/usr/local/lib/systemd/logind.conf
+finds "logind /usr/local/lib/systemd/logind.conf:1" "... as where the vendor's logind.conf says so"
+echo '[Login]' >/etc/systemd/logind.conf
+finds "" "... unless there is one in /etc, which is read in its place"
+rm /usr/local/lib/systemd/logind.conf /etc/systemd/logind.conf
 configure </dev/null
 mv /etc/hosts "$T/hosts"
 cp /etc/nsswitch.conf "$T/nsswitch.conf"

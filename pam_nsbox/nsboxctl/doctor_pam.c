@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,25 +67,28 @@ static void examine_arguments(struct diagnosis *diagnosis, const struct pam_line
 	}
 }
 
+/* Takes the next "value=action" off what is left of a bracketed control. */
+static bool next_action(const char **control, char value[32], char action[16])
+{
+	int used = 0;
+
+	if (sscanf(*control, " %31[a-z_] = %15[a-z0-9]%n", value, action, &used) < 2)
+		return false;
+	*control += used;
+	return true;
+}
+
 /* What the bracketed control does with a value that the module returns: "bad", "ignore" and so on. */
 static void action_for(const char *control, const char *value, char *action, size_t size)
 {
-	char fallback[16] = "bad";
-	const char *at = control;
+	char fallback[16] = "bad", name[32], does[16];
 
 	action[0] = '\0';
-	while (*at) {
-		char name[32], does[16];
-		int used = 0;
-
-		if (sscanf(at, " %31[a-z_] = %15[a-z0-9]%n", name, does, &used) < 2)
-			break;
+	while (next_action(&control, name, does))
 		if (strcmp(name, value) == 0)
 			snprintf(action, size, "%s", does);
 		else if (strcmp(name, "default") == 0)
 			snprintf(fallback, sizeof(fallback), "%s", does);
-		at += used;
-	}
 	if (action[0] == '\0')
 		snprintf(action, size, "%s", fallback);
 }
@@ -147,6 +151,11 @@ static void examine_file(struct diagnosis *diagnosis, const struct pam_line *lin
 
 /* --- the session stack --- */
 
+static bool is_session_module(const struct pam_line *line)
+{
+	return !line->is_missing_file && !line->is_substack && strcasecmp(line->type, "session") == 0;
+}
+
 /* Modules that may well follow: they look at nothing that a box changes. */
 static bool may_follow(const struct pam_line *line)
 {
@@ -204,7 +213,7 @@ static void examine_order(struct diagnosis *diagnosis, const struct pam_stack *s
 	for (size_t i = opening + 1; i < stack->n_lines; i++) {
 		const struct pam_line *line = &stack->lines[i];
 
-		if (line->is_missing_file || strcasecmp(line->type, "session") != 0 || may_follow(line))
+		if (!is_session_module(line) || may_follow(line))
 			continue;
 		diagnose(diagnosis, SEVERITY_FAULT,
 			pam_line_is(line, "session", "pam_systemd.so") ? "pam-systemd-after" : "pam-order",
@@ -214,26 +223,82 @@ static void examine_order(struct diagnosis *diagnosis, const struct pam_stack *s
 	}
 }
 
-/* A line that ends the stack when it succeeds lets logins in without what follows. */
+/* The next line of the same type, n_lines: there is none. */
+static size_t next_of_type(const struct pam_stack *stack, size_t at)
+{
+	size_t next = at + 1;
+
+	while (next < stack->n_lines && strcasecmp(stack->lines[next].type, stack->lines[at].type) != 0)
+		next++;
+	return next;
+}
+
+/* Whether a jump over so many lines goes past the line that is over. libpam (pam_dispatch.c) counts the lines of the type,
+ * a substack with all that lies in it as one, and never leaves the substack in which the jump begins.
+ */
+static bool goes_past(const struct pam_stack *stack, size_t from, unsigned long n_jump, size_t over)
+{
+	int level = stack->lines[from].level;
+	size_t next = next_of_type(stack, from);
+
+	while (n_jump-- > 0 && next < stack->n_lines && stack->lines[next].level >= level)
+		do {
+			if (next == over)
+				return true;
+			next = next_of_type(stack, next);
+		} while (next < stack->n_lines && stack->lines[next].level > level);
+	return false;
+}
+
+static bool ends_stack(const struct pam_line *line)
+{
+	char action[16];
+
+	if (!strchr(line->control, '='))
+		return strcasecmp(line->control, "sufficient") == 0;
+	action_for(line->control, "success", action, sizeof(action));
+	return strcmp(action, "done") == 0;
+}
+
+/* The furthest that any return value jumps, 0: none does. */
+static unsigned long longest_jump(const struct pam_line *line)
+{
+	const char *control = line->control;
+	char value[32], action[16];
+	unsigned long longest = 0;
+
+	while (next_action(&control, value, action)) {
+		unsigned long n_jump = strtoul(action, NULL, 10);
+
+		if (n_jump > longest)
+			longest = n_jump;
+	}
+	return longest;
+}
+
+/* A line that ends the stack when it succeeds, or jumps, lets logins in without what follows. */
 static void examine_shortcuts(struct diagnosis *diagnosis, const struct pam_stack *stack, size_t opening)
 {
 	const struct pam_line *ours = &stack->lines[opening];
 
 	for (size_t i = 0; i < opening; i++) {
 		const struct pam_line *line = &stack->lines[i];
-		char action[16];
 
-		if (line->is_missing_file || strcasecmp(line->type, "session") != 0 ||
-			(line->substack != 0 && line->substack != ours->substack))
+		if (!is_session_module(line))
 			continue;
-		action_for(line->control, "success", action, sizeof(action));
-		if (strcasecmp(line->control, "sufficient") == 0 ||
-			(strchr(line->control, '=') && strcmp(action, "done") == 0))
+		if (ends_stack(line) && goes_past(stack, i, ULONG_MAX, opening))
 			diagnose(diagnosis, SEVERITY_FAULT, "pam-shortcut", place_of(line),
 				"when it succeeds the rest of the stack is left out, and the login is not "
 				"boxed",
 				"required or optional instead, or let it stand after " MODULE,
 				"\"%s\" before " MODULE " (%s:%u) ends the stack", line->control, ours->file,
+				ours->line);
+		else if (goes_past(stack, i, longest_jump(line), opening))
+			diagnose(diagnosis, SEVERITY_FAULT, "pam-shortcut", place_of(line),
+				"a login that takes the jump is not boxed, and no log tells",
+				"jump over fewer lines; Users, Groups and Services of a policy say who is "
+				"boxed",
+				"\"%s\" jumps over " MODULE " (%s:%u)", line->control, ours->file,
 				ours->line);
 	}
 }

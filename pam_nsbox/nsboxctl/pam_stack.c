@@ -16,7 +16,7 @@ static const char *const folders[] = {"/etc/pam.d", "/usr/lib/pam.d"};
 struct reading {
 	struct pam_stack *stack;
 	const char *only_type; /* NULL: every type */
-	int substack;
+	int level;
 	int depth;
 };
 
@@ -109,37 +109,49 @@ static struct pam_line *add_line(const struct reading *reading, const char *path
 		return NULL;
 	line->file = strdup(path);
 	line->line = number;
-	line->substack = reading->substack;
+	line->level = reading->level;
 	return line->file ? line : NULL;
 }
 
-static int add_missing(const struct reading *reading, const char *path, unsigned int number, const char *type,
-	const char *name)
+/* A line for a file, in place of a module. */
+static struct pam_line *add_file(const struct reading *reading, const char *path, unsigned int number,
+	const char *type, const char *name)
 {
 	struct pam_line *line = add_line(reading, path, number);
 
 	if (!line || asprintf(&line->text, "%s%c%s", type, '\0', name) < 0)
-		return -ENOMEM;
+		return NULL;
 	line->type = line->text;
 	line->module = line->text + strlen(type) + 1;
 	line->control = "";
-	line->is_missing_file = true;
-	return 0;
+	return line;
 }
 
 static int read_included(const struct reading *outer, const char *path, unsigned int number, const char *type,
 	const char *name, bool as_substack)
 {
 	struct reading reading = *outer;
+	struct pam_line *line;
 	int result;
 
 	reading.only_type = type ? type : outer->only_type;
-	if (as_substack)
-		reading.substack = ++outer->stack->n_substacks;
 	if (++reading.depth > MAX_DEPTH)
 		return 0;
+	if (as_substack) {
+		line = add_file(outer, path, number, type, name);
+		if (!line)
+			return -ENOMEM;
+		line->is_substack = true;
+		reading.level++;
+	}
 	result = read_file(name, &reading);
-	return result == -ENOENT ? add_missing(outer, path, number, type ? type : "session", name) : result;
+	if (result != -ENOENT)
+		return result;
+	line = add_file(outer, path, number, type ? type : "session", name);
+	if (!line)
+		return -ENOMEM;
+	line->is_missing_file = true;
+	return 0;
 }
 
 /* text becomes the new line's. */
@@ -224,7 +236,7 @@ bool pam_line_is(const struct pam_line *line, const char *type, const char *modu
 {
 	const char *slash = strrchr(line->module, '/');
 
-	return !line->is_missing_file && strcasecmp(line->type, type) == 0 &&
+	return !line->is_missing_file && !line->is_substack && strcasecmp(line->type, type) == 0 &&
 	       strcmp(slash ? slash + 1 : line->module, module) == 0;
 }
 

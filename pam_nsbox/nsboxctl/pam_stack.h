@@ -9,7 +9,7 @@ struct pam_line {
 	char *text; /* owns the words below */
 	char *file;
 	unsigned int line;
-	int substack;	     /* 0: the service's own; lines of one substack share a number */
+	int level;	     /* how many substacks it lies in */
 	bool may_be_missing; /* the type begins with "-" */
 	const char *type;    /* auth, account, password or session */
 	const char *control; /* a word, or all between "[" and "]" */
@@ -17,12 +17,12 @@ struct pam_line {
 	char *arguments[32];
 	size_t n_arguments;
 	bool is_missing_file; /* not a module: an included file, named by module, that cannot be read */
+	bool is_substack;     /* not a module: here begins the substack of the file that module names */
 };
 
 struct pam_stack {
 	struct pam_line *lines;
 	size_t n_lines;
-	int n_substacks;
 };
 
 /* Reads the stack of a service from /etc/pam.d, or a file by its absolute path. 0, or -ENOENT, or -ENOMEM. */

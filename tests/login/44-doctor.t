@@ -102,6 +102,36 @@ stack 'session sufficient pam_unix.so' "$session"
 finds "pam-shortcut $D:1" "a sufficient module before it"
 stack 'session [success=done default=ignore] pam_succeed_if.so quiet uid < 1000' "$session"
 finds "pam-shortcut $D:1" "a module before it whose success is done"
+stack 'session substack doctor-more' "$session"
+echo 'session sufficient pam_unix.so' >/etc/pam.d/doctor-more
+finds "" "... but not in a substack, of which alone it ends the rest"
+stack 'session substack doctor-more'
+printf '%s\n' 'session sufficient pam_unix.so' 'session substack doctor-inner' >/etc/pam.d/doctor-more
+echo "$session" >/etc/pam.d/doctor-inner
+finds "pam-shortcut /etc/pam.d/doctor-more:1" "... unless the module is in a substack of that rest"
+rm /etc/pam.d/doctor-more
+for control in success=1 default=1 'success=ok auth_err=2'; do
+    stack "session [$control ignore=ignore] pam_unix.so" "$session" 'session required pam_permit.so'
+    finds "pam-shortcut $D:1" "a module before it that jumps over it ($control)"
+done
+stack 'session [success=2 default=ignore] pam_unix.so' 'account required pam_unix.so' \
+    'session required pam_unix.so' 'auth required pam_unix.so' "$session"
+finds "pam-shortcut $D:1" "... over lines of the session stack, as libpam counts them"
+stack 'session [success=2 default=ignore] pam_unix.so' 'session substack doctor-more' 'session include doctor-inner'
+printf '%s\n' 'session required pam_unix.so' 'session substack doctor-none' >/etc/pam.d/doctor-more
+echo 'session required pam_env.so' >/etc/pam.d/doctor-none
+finds "pam-shortcut $D:1" "... over a substack, which counts as one line"
+stack 'session [success=1 default=ignore] pam_unix.so' 'session substack doctor-inner'
+finds "pam-shortcut $D:1" "... over a substack that names ours"
+stack '@include doctor-more' 'session required pam_env.so' "$session"
+printf '%s\n' 'session [success=1 default=ignore] pam_succeed_if.so service in crond quiet use_uid' \
+    'session required pam_unix.so' 'session [default=1] pam_permit.so' 'session requisite pam_deny.so' \
+    'session required pam_permit.so' >/etc/pam.d/doctor-more
+finds "" "... but not before it, as distributions do"
+stack 'session substack doctor-more' "$session"
+echo 'session [success=5 default=ignore] pam_unix.so' >/etc/pam.d/doctor-more
+finds "" "... nor in a substack, which no jump leaves"
+rm /etc/pam.d/doctor-more /etc/pam.d/doctor-inner /etc/pam.d/doctor-none
 
 # --- The line itself ---
 

@@ -153,7 +153,8 @@ static void examine_file(struct diagnosis *diagnosis, const struct pam_line *lin
 
 static bool is_session_module(const struct pam_line *line)
 {
-	return !line->is_missing_file && !line->is_substack && strcasecmp(line->type, "session") == 0;
+	return !line->is_missing_file && !line->is_substack && !line->unknown_type &&
+	       strcasecmp(line->type, "session") == 0;
 }
 
 /* Modules that may well follow: they look at nothing that a box changes. */
@@ -376,6 +377,15 @@ static void examine_line(struct diagnosis *diagnosis, struct service *service, s
 	const struct pam_line *line = &service->stack->lines[i];
 
 	examine_file(diagnosis, line);
+	if (line->unknown_type) {
+		diagnose(diagnosis, SEVERITY_FAULT, "pam-type", place_of(line),
+			"libpam does not run the module, and counts the line as failed in the stack that "
+			"includes it, or else in auth: logins are refused, or, as with an SSH key, which "
+			"asks no auth, let in without a box",
+			"write session, or account for limits", "\"%s\" is no type that libpam knows",
+			line->unknown_type);
+		return;
+	}
 	if (strcasecmp(line->type, "auth") == 0 || strcasecmp(line->type, "password") == 0) {
 		diagnose(diagnosis, SEVERITY_FAULT, "pam-type", place_of(line),
 			"the module authenticates nobody and changes no password: libpam counts it as "
@@ -414,8 +424,10 @@ static void examine_stack(struct diagnosis *diagnosis, const char *name, const s
 				"libpam refuses every login of a service whose stack it cannot read",
 				"name a file that exists", "it includes %s, which cannot be read",
 				line->module);
-		service.has_systemd = service.has_systemd || pam_line_is(line, "session", "pam_systemd.so") ||
-				      pam_line_is(line, "session", "pam_elogind.so");
+		service.has_systemd =
+			service.has_systemd ||
+			(is_session_module(line) && (pam_line_is(line, "session", "pam_systemd.so") ||
+							    pam_line_is(line, "session", "pam_elogind.so")));
 		if (is_ours(line))
 			examine_line(diagnosis, &service, i);
 	}

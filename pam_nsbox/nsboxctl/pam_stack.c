@@ -15,7 +15,7 @@ static const char *const folders[] = {"/etc/pam.d", "/usr/lib/pam.d"};
 
 struct reading {
 	struct pam_stack *stack;
-	const char *only_type; /* NULL: every type */
+	const char *only_type; /* one of find_type's; NULL: every type */
 	int level;
 	int depth;
 };
@@ -91,14 +91,15 @@ static char *next_word(char **rest)
 	return word;
 }
 
-static bool is_type(const char *word)
+/* The type that a word names, as libpam writes it; NULL: none. */
+static const char *find_type(const char *word)
 {
 	static const char *const types[] = {"auth", "account", "password", "session"};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (strcasecmp(word, types[i]) == 0)
-			return true;
-	return false;
+			return types[i];
+	return NULL;
 }
 
 static struct pam_line *add_line(const struct reading *reading, const char *path, unsigned int number)
@@ -157,20 +158,34 @@ static int read_included(const struct reading *outer, const char *path, unsigned
 /* text becomes the new line's. */
 static int take_line(const struct reading *reading, const char *path, unsigned int number, char *text)
 {
-	char *rest = text, *type = next_word(&rest), *control, *module;
-	bool may_be_missing = type && *type == '-';
+	char *rest = text, *word = next_word(&rest), *control, *module;
+	const char *type, *unknown_type = NULL;
 	struct pam_line *line;
+	bool may_be_missing;
 	int result = 0;
 
-	if (type && strcasecmp(type, "@include") == 0) {
+	if (!word) {
+		free(text);
+		return 0;
+	}
+	if (strcasecmp(word, "@include") == 0) {
 		module = next_word(&rest);
 		if (module)
 			result = read_included(reading, path, number, NULL, module, false);
 		free(text);
 		return result;
 	}
-	type += may_be_missing;
-	control = type && is_type(type) ? next_word(&rest) : NULL;
+	may_be_missing = *word == '-';
+	word += may_be_missing;
+	type = find_type(word);
+	/* libpam (pam_handlers.c) takes a word that is no type for the type that is included, or else for auth. It runs no
+	 * module there, but counts PAM_PERM_DENIED as what one returned.
+	 */
+	if (!type) {
+		unknown_type = word;
+		type = reading->only_type ? reading->only_type : "auth";
+	}
+	control = next_word(&rest);
 	module = control ? next_word(&rest) : NULL;
 	if (!module || (reading->only_type && strcasecmp(type, reading->only_type) != 0)) {
 		free(text);
@@ -190,9 +205,10 @@ static int take_line(const struct reading *reading, const char *path, unsigned i
 	line->text = text;
 	line->may_be_missing = may_be_missing;
 	line->type = type;
+	line->unknown_type = unknown_type;
 	line->control = control;
 	line->module = module;
-	for (char *word; (word = next_word(&rest));)
+	while ((word = next_word(&rest)))
 		if (line->n_arguments < sizeof(line->arguments) / sizeof(*line->arguments))
 			line->arguments[line->n_arguments++] = word;
 	return 0;

@@ -9,11 +9,12 @@ struct pam_line {
 	char *text; /* owns the words below */
 	char *file;
 	unsigned int line;
-	int level;	     /* how many substacks it lies in */
-	bool may_be_missing; /* the type begins with "-" */
-	const char *type;    /* auth, account, password or session */
-	const char *control; /* a word, or all between "[" and "]" */
-	const char *module;  /* as it stands there */
+	int level;		  /* how many substacks it lies in */
+	bool may_be_missing;	  /* the type begins with "-" */
+	const char *type;	  /* auth, account, password or session */
+	const char *unknown_type; /* what stands in its place, unknown to libpam */
+	const char *control;	  /* a word, or all between "[" and "]" */
+	const char *module;	  /* as it stands there */
 	char *arguments[32];
 	size_t n_arguments;
 	bool is_missing_file; /* not a module: an included file, named by module, that cannot be read */

@@ -153,6 +153,17 @@ stack 'auth required pam_nsbox.so' "$session"
 finds "pam-type $D:1" "the module in the auth stack"
 stack 'password required pam_nsbox.so' "$session"
 finds "pam-type $D:1" "the module in the password stack"
+for type in sesion requird -sesion; do
+    stack "$type required pam_nsbox.so"
+    finds "pam-type $D:1" "a type that libpam does not know: $type"
+done
+stack 'auth include doctor-more' 'account include doctor-more' 'session include doctor-more'
+echo 'sesion required pam_nsbox.so' >/etc/pam.d/doctor-more
+finds "pam-type /etc/pam.d/doctor-more:1" "... in a file that is included for several types, is told once"
+stack 'session [success=1 default=ignore] pam_unix.so' 'session include doctor-more' "$session"
+echo 'sesion required pam_unix.so' >/etc/pam.d/doctor-more
+finds "" "... is nothing of ours where it is another module's, but libpam counts it as a line"
+rm /etc/pam.d/doctor-more
 stack "session required $T/no/pam_nsbox.so"
 finds "module $D:1" "a module file that is not there"
 rm "$D"

@@ -187,54 +187,19 @@ size_t key_index(const struct key *key)
 	return (size_t)(key - keys);
 }
 
-static char lower(char c)
-{
-	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
 const struct key *key_find(struct span name)
 {
 	/* A large configuration asks this tens of thousands of times: most rows fall at their first letter.
 	 */
 	for (size_t i = 0; i < n_keys; i++)
-		if (name.length > 0 && lower(keys[i].name[0]) == lower(name.at[0]) &&
+		if (name.length > 0 && text_lower(keys[i].name[0]) == text_lower(name.at[0]) &&
 			span_equal_ignoring_case(name, keys[i].name))
 			return &keys[i];
 	return NULL;
 }
 
-#define NAME_LONGEST  32 /* no key is longer, and no longer name is near to one */
-#define PART_SHORTEST 3	 /* as Tmp, Max */
-
-static size_t smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* How many letters must be left out, added, changed or exchanged with their neighbour to make a of b. */
-static size_t distance(struct span a, struct span b)
-{
-	size_t rows[3][NAME_LONGEST + 1], *before = rows[0], *last = rows[1], *row = rows[2], *spare;
-
-	memset(rows, 0, sizeof(rows));
-	for (size_t j = 0; j <= b.length; j++)
-		last[j] = j;
-	for (size_t i = 1; i <= a.length; i++) {
-		row[0] = i;
-		for (size_t j = 1; j <= b.length; j++) {
-			char x = lower(a.at[i - 1]), y = lower(b.at[j - 1]);
-
-			row[j] = smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (x != y));
-			if (i > 1 && j > 1 && x == lower(b.at[j - 2]) && y == lower(a.at[i - 2]))
-				row[j] = smaller(row[j], before[j - 2] + 1);
-		}
-		spare = before;
-		before = last;
-		last = row;
-		row = spare;
-	}
-	return last[b.length];
-}
+#define NAME_LONGEST  SPAN_DISTANCE_MAX /* no key is longer, and no longer name is near to one */
+#define PART_SHORTEST 3			/* as Tmp, Max */
 
 /* Whether one of the two begins or ends with all of the other. */
 static bool is_part(struct span a, struct span b)
@@ -257,7 +222,7 @@ const struct key *key_nearest(struct span name)
 		return NULL;
 	for (size_t i = 0; i < n_keys; i++) {
 		struct span other = span_of(keys[i].name);
-		size_t far = distance(name, other);
+		size_t far = span_distance(name, other);
 
 		/* Of a name that is wrong in more than two letters in five nobody can say what was meant; but for one that is
 		 * cut, or goes on. */

@@ -107,6 +107,35 @@ char *span_dup(struct span span)
 	return copy;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+size_t span_distance(struct span a, struct span b)
+{
+	size_t rows[3][SPAN_DISTANCE_MAX + 1], *before = rows[0], *last = rows[1], *row = rows[2], *spare;
+
+	memset(rows, 0, sizeof(rows));
+	for (size_t j = 0; j <= b.length; j++)
+		last[j] = j;
+	for (size_t i = 1; i <= a.length; i++) {
+		row[0] = i;
+		for (size_t j = 1; j <= b.length; j++) {
+			char x = text_lower(a.at[i - 1]), y = text_lower(b.at[j - 1]);
+
+			row[j] = smaller(smaller(last[j], row[j - 1]) + 1, last[j - 1] + (x != y));
+			if (i > 1 && j > 1 && x == text_lower(b.at[j - 2]) && y == text_lower(a.at[i - 2]))
+				row[j] = smaller(row[j], before[j - 2] + 1);
+		}
+		spare = before;
+		before = last;
+		last = row;
+		row = spare;
+	}
+	return last[b.length];
+}
+
 void *array_append(void *array_pointer, size_t *count, size_t size)
 {
 	char *array, *longer;

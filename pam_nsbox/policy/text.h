@@ -50,6 +50,17 @@ bool span_equal(struct span span, const char *word); /* case-sensitive */
 bool span_equal_ignoring_case(struct span span, const char *word);
 bool span_starts(struct span span, const char *prefix); /* case-sensitive */
 
+static inline char text_lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* How many letters must be left out, added, changed or exchanged with their neighbour to make a of b, whatever their
+ * case. Both have at most SPAN_DISTANCE_MAX bytes.
+ */
+#define SPAN_DISTANCE_MAX 32
+size_t span_distance(struct span a, struct span b);
+
 /* The span with its first count bytes taken off; count must not exceed its length. */
 struct span span_skip(struct span span, size_t count);
 

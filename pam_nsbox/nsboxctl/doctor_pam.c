@@ -1,5 +1,6 @@
 /* Every PAM stack that names the module: whether what it says there does what was meant. */
 #include "../policy/callers.h"
+#include "../policy/text.h"
 #include "doctor.h"
 #include "pam_stack.h"
 
@@ -121,15 +122,20 @@ static void examine_control(struct diagnosis *diagnosis, const struct pam_line *
 			line->type);
 }
 
+static void module_path(const struct pam_line *line, char *path, size_t size)
+{
+	if (line->module[0] == '/')
+		snprintf(path, size, "%s", line->module);
+	else
+		snprintf(path, size, "%s/%s", NSBOX_PAMDIR, line->module);
+}
+
 static void examine_file(struct diagnosis *diagnosis, const struct pam_line *line)
 {
 	char path[4200];
 	void *handle;
 
-	if (line->module[0] == '/')
-		snprintf(path, sizeof(path), "%s", line->module);
-	else
-		snprintf(path, sizeof(path), "%s/%s", NSBOX_PAMDIR, line->module);
+	module_path(line, path, sizeof(path));
 	if (line->module[0] == '/' && access(path, F_OK) < 0) {
 		diagnose(diagnosis, SEVERITY_FAULT, "module", place_of(line),
 			"libpam refuses every login of a stack that names a module that is not there",
@@ -147,6 +153,31 @@ static void examine_file(struct diagnosis *diagnosis, const struct pam_line *lin
 			"libpam cannot load it either, and refuses every login of a stack that names it",
 			"install pam_nsbox again, with the libraries that it needs",
 			"it cannot be loaded: %s", dlerror());
+}
+
+#define NEAR 2 /* letters that may be wrong in a name that was meant to be ours */
+
+/* Whether the line was meant to name the module, but names a file that is not there: pam_nsbox, pam_Nsbox.so. */
+static bool is_misspelt(const struct pam_line *line)
+{
+	const char *slash = strrchr(line->module, '/'), *name = slash ? slash + 1 : line->module;
+	char path[4200];
+
+	if (line->is_missing_file || line->is_substack || strcmp(name, MODULE) == 0)
+		return false;
+	if (!strcasestr(name, "nsbox") &&
+		(strlen(name) > SPAN_DISTANCE_MAX || span_distance(span_of(name), span_of(MODULE)) > NEAR))
+		return false;
+	module_path(line, path, sizeof(path));
+	return access(path, F_OK) < 0;
+}
+
+static void examine_misspelt(struct diagnosis *diagnosis, const struct pam_line *line)
+{
+	diagnose(diagnosis, SEVERITY_FAULT, "module", place_of(line),
+		"for libpam a module that is not there has failed: every login is refused, or, where the "
+		"control flag lets it in, not boxed",
+		"write " MODULE, "it names \"%s\", which is not there; it looks like " MODULE, line->module);
 }
 
 /* --- the session stack --- */
@@ -428,7 +459,9 @@ static void examine_stack(struct diagnosis *diagnosis, const char *name, const s
 			service.has_systemd ||
 			(is_session_module(line) && (pam_line_is(line, "session", "pam_systemd.so") ||
 							    pam_line_is(line, "session", "pam_elogind.so")));
-		if (is_ours(line))
+		if (is_misspelt(line))
+			examine_misspelt(diagnosis, line);
+		else if (is_ours(line))
 			examine_line(diagnosis, &service, i);
 	}
 	examine_caller(diagnosis, &service);
@@ -454,7 +487,7 @@ void examine_pam(struct diagnosis *diagnosis)
 
 		if (names[i] && pam_stack_read(names[i], &stack) == 0)
 			for (size_t j = 0; j < stack.n_lines; j++)
-				ours = ours || is_ours(&stack.lines[j]);
+				ours = ours || is_ours(&stack.lines[j]) || is_misspelt(&stack.lines[j]);
 		if (ours) {
 			examine_stack(diagnosis, names[i], &stack);
 			json_array_append_new(services, json_string(names[i]));

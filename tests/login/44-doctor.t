@@ -166,6 +166,16 @@ finds "" "... is nothing of ours where it is another module's, but libpam counts
 rm /etc/pam.d/doctor-more
 stack "session required $T/no/pam_nsbox.so"
 finds "module $D:1" "a module file that is not there"
+for name in pam_nsbox pam_Nsbox.so 'pam_nsbox.so,' pam_nsbx.so pam-nsbox.so nsbox.so "$PAMDIR/pam_nsbox" pam_nsbox.so$'\r'; do
+    stack "session required $name"
+    finds "module $D:1" "a module name that is almost ours, and is not there: ${name%$'\r'}"
+done
+stack 'session optional pam_xbx.so' 'session optional pam_box_of_somebody_else_with_a_long_name.so' "$session"
+finds "" "... but not one that is less near"
+cp "$MODULE" "$PAMDIR/pam_nsbox2.so"
+stack 'session optional pam_nsbox2.so' "$session"
+finds "" "... nor one that is there"
+rm "$PAMDIR/pam_nsbox2.so"
 rm "$D"
 
 # --- Services that are special ---

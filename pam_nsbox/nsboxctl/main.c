@@ -1,6 +1,7 @@
 /* nsboxctl: the administrator's door. */
 #include "commands.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -223,6 +224,15 @@ const char *whole_path(const char *path)
 	return whole;
 }
 
+/* libpam makes a service's name lower case, whoever sets it (pam_start.c, pam_item.c): no login meets a policy by another.
+ * In place.
+ */
+static void lower_case(char *name)
+{
+	for (char *at = name; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+}
+
 int next_option(int argc, char **argv)
 {
 	char letters[32];
@@ -240,6 +250,8 @@ int next_option(int argc, char **argv)
 		complain_about_call("there is no option %s, or it takes no argument", argv[optind - 1]);
 	else if (letter == OPTION_CONF)
 		optarg = (char *)whole_path(optarg);
+	else if (letter == OPTION_SERVICE)
+		lower_case(optarg);
 	return letter == ':' ? '?' : letter;
 }
 

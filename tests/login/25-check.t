@@ -110,6 +110,11 @@ is "$(sed -n '/^SETTING/,$p' <<<"$text" | wc -l)" "$(($(nsboxctl explain alice -
 like "$(nsboxctl explain alice --service sudo)" "sudo signals its command by number" "for sudo it says that there is no PID namespace"
 like "$(nsboxctl explain alice --service sudo)" "Namespaces +mount, uts, ipc, pid +mount, uts, ipc +built-in" "... and shows what is left"
 like "$(nsboxctl explain alice --service systemd-user)" "gets no box: a service manager" "systemd-user gets no box"
+pam_service session
+from_here
+session --user alice --service Session -- true 2>/dev/null
+logged 'policy="students" .*service="session"' "to libpam Session is session"
+like "$(nsboxctl explain alice --service Session)" '^A login of "alice" by "session" ' "... and so it is to explain"
 like "$(nsboxctl explain alice --caller /usr/bin/sudo)" "sudo signals" "the calling program counts, too"
 like "$(nsboxctl explain root)" "gets no box: uid 0 is boxed only" "root gets no box"
 nsboxctl explain nobody-of-that-name >"$T/out" 2>"$T/err"

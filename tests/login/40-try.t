@@ -51,6 +51,7 @@ is "$(cd /root && nsboxctl try alice -- pwd)" "$(home_of alice)" "where the admi
 # --- The policy is that of the service ---
 
 is "$(nsboxctl try alice --service sshd -- hostname)" ssh-alice "--service chooses the policy"
+is "$(nsboxctl try alice --service SSHD -- hostname)" ssh-alice "... in whatever case it is written, as libpam takes it"
 touch /tmp/outside
 is "$(nsboxctl try alice --service sshd -- ls -A /tmp)" "" "PrivateTmp takes effect"
 is "$(nsboxctl try alice --service sshd -- sh -c 'grep -E "^(CapBnd|NoNewPrivs)" /proc/self/status')" \

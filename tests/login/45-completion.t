@@ -8,15 +8,33 @@ pam_service session
 completion=$(find /usr/local/share/bash-completion /usr/share/bash-completion -name nsboxctl 2>/dev/null | head -1)
 ok "the completion is installed" test -s "$completion"
 
-# complete WORD...: what the last word, which may be empty, can become, as one line
-complete_words() {
+# complete_lines WORD...: what the last word, which may be empty, can become; complete_words: as one line
+complete_lines() {
     bash --norc -c '
         . "$1"
         shift
         COMP_WORDS=(nsboxctl "$@") COMP_CWORD=$#
         _nsboxctl nsboxctl "${@: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
-        printf "%s\n" "${COMPREPLY[@]}"' complete "$completion" "$@" 2>"$T/err" | sort | xargs
+        printf "%s\n" "${COMPREPLY[@]}"' complete "$completion" "$@" 2>"$T/err" | sort
     [ ! -s "$T/err" ] || diag "$(cat "$T/err")"
+}
+
+complete_words() {
+    complete_lines "$@" | xargs
+}
+
+# typed TEXT: what the line of a real bash has become behind a TAB
+typed() {
+    expect_script TYPED="$1" COMPLETION="$completion" INPUTRC=/dev/null <<'END'
+spawn bash --norc --noprofile
+send ". \"$env(COMPLETION)\"; bind -x '\"\\C-g\": echo \"li''ne <\$READLINE_LINE>\"; READLINE_LINE=\"\"'; PS1='rea''dy> '\r"
+want "ready> "
+send "$env(TYPED)\t\007"
+want "line <\[^>\]*>"
+send "exit\r"
+finish
+END
+    tr -d '\r' <"$T/expect.out" | sed -n 's/.*line <\(.*\)>$/\1/p' | tail -n 1
 }
 
 # The table: what nsboxctl itself says it has.
@@ -47,5 +65,28 @@ for command in show enter stop; do
 done
 box_close
 is "$(complete_words show '')" "" "... and none that has ended"
+
+# --- Names that others chose ---
+
+mkdir -p "$T/here/folder" "$CONF.d"
+for folder in "$T/here" "$CONF.d" /etc/pam.d; do
+    touch "$folder/\$(touch owned).conf" "$folder/it's.conf" "$folder/a b.conf"
+done
+cd "$T/here" || exit
+is "$(complete_lines check '')" '$(touch owned).conf
+a b.conf
+folder
+it'"'"'s.conf' "files are offered to check, whatever their names hold"
+is "$(complete_lines edit --conf i)" "it's.conf" "... and to --conf"
+is "$(complete_lines edit '')" '\$\(touch\ owned\).conf
+a\ b.conf
+it\'"'"'s.conf' "drop-ins are offered to edit, as they are typed"
+like "$(complete_lines try --service '')" '(^|.)a\\ b.conf' "... as are services to --service"
+is "$(typed 'nsboxctl check \$')" 'nsboxctl check \$\(touch\ owned\).conf ' "what is completed is no command on the line either"
+is "$(typed 'nsboxctl check a\ ')" 'nsboxctl check a\ b.conf ' "what is quoted already is completed"
+is "$(typed 'nsboxctl edit --conf fol')" 'nsboxctl edit --conf folder/' "behind a folder comes a slash"
+is "$(find "$T/here" "$CONF.d" /etc/pam.d -name owned)" "" "no name was run as a command"
+rm -r "$CONF.d"
+is "$(complete_lines edit '')" "" "without drop-ins none is offered"
 
 done_testing

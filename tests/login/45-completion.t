@@ -52,11 +52,13 @@ done
 is "$(complete_words list -o HO)" HOSTNAME "columns are offered"
 is "$(complete_words list -o BOX,US)" BOX,USER "... behind a comma, too"
 is "$(complete_words list --output TT)" TTY "... also behind the long option"
+is "$(complete_words list --output = BOX,US)" BOX,USER "... and behind its \"=\", which is a word of its own"
 columns=$(nsboxctl --print-columns | xargs)
 is "$(nsboxctl list -o "${columns// /,}"; echo $?)" 0 "every column that is offered exists"
 is "$(complete_words try ali)" alice "users are offered"
 is "$(complete_words enter x -u bo)" bob "... also to enter"
 like "$(complete_words try --service ssh)" '(^| )sshd( |$)' "services are offered"
+is "$(typed 'nsboxctl try --service=logi')" "nsboxctl try --service=login " "... behind a \"=\", too"
 like "$(complete_words try alice -- hostnam)" '(^| )hostname( |$)' "behind -- commands are offered"
 box_open alice
 id=$(box_do 'echo $NSBOX')
@@ -85,6 +87,7 @@ like "$(complete_lines try --service '')" '(^|.)a\\ b.conf' "... as are services
 is "$(typed 'nsboxctl check \$')" 'nsboxctl check \$\(touch\ owned\).conf ' "what is completed is no command on the line either"
 is "$(typed 'nsboxctl check a\ ')" 'nsboxctl check a\ b.conf ' "what is quoted already is completed"
 is "$(typed 'nsboxctl edit --conf fol')" 'nsboxctl edit --conf folder/' "behind a folder comes a slash"
+is "$(typed 'nsboxctl list --conf=fol')" 'nsboxctl list --conf=folder/' "... behind a \"=\", too"
 is "$(find "$T/here" "$CONF.d" /etc/pam.d -name owned)" "" "no name was run as a command"
 rm -r "$CONF.d"
 is "$(complete_lines edit '')" "" "without drop-ins none is offered"

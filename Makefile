@@ -41,7 +41,7 @@ object  = $(patsubst %.c,$(B)/obj/%.o,$(1))
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall demo check soak tests-tools docs deb rpm matrix bench
 
-all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) docs ## build everything
+all: $(B)/pam_nsbox.so $(B)/nsbox-init $(if $(CTL),$(B)/nsboxctl) $(B)/completion/nsboxctl docs ## build everything
 
 demo: ## on a fresh machine: build, open real sessions, show inside beside outside; changes nothing in /etc
 	packaging/install-dependencies build demo
@@ -84,6 +84,10 @@ $(B)/nsboxctl: $(call object,$(CTL)) $(B)/libengine.a
 $(B)/nsbox-init: pam_nsbox/init/nsbox-init.c pam_nsbox/init/lease.h $(B)/flags
 	$(INIT_CC) -std=c17 $(WARNINGS) -Os -fno-stack-protector -static -Wl,-z,noseparate-code -Wl,-z,noexecstack \
 		-Wl,--build-id=none -s $(INIT_CFLAGS) -o $@ $<
+
+$(B)/completion/nsboxctl: packaging/completion/nsboxctl $(B)/flags
+	@mkdir -p $(@D)
+	sed 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< > $@
 
 # --- documentation ---
 
@@ -332,7 +336,7 @@ install: all ## install under PREFIX, SYSCONFDIR and PAMDIR (DESTDIR for package
 		install -D -m 0644 conf/nsbox.conf $(DESTDIR)$(SYSCONFDIR)/security/nsbox.conf
 	for page in $(notdir $(MAN)); do \
 		install -D -m 0644 $(B)/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page || exit 1; done
-	install -D -m 0644 packaging/completion/nsboxctl $(DESTDIR)$(COMPDIR)/nsboxctl
+	install -D -m 0644 $(B)/completion/nsboxctl $(DESTDIR)$(COMPDIR)/nsboxctl
 
 uninstall: ## remove what install put there, but not the configuration
 	rm -f $(DESTDIR)$(PAMDIR)/pam_nsbox.so $(DESTDIR)$(LIBEXECDIR)/nsbox-init $(DESTDIR)$(SBINDIR)/nsboxctl

@@ -91,5 +91,10 @@ is "$(typed 'nsboxctl list --conf=fol')" 'nsboxctl list --conf=folder/' "... beh
 is "$(find "$T/here" "$CONF.d" /etc/pam.d -name owned)" "" "no name was run as a command"
 rm -r "$CONF.d"
 is "$(complete_lines edit '')" "" "without drop-ins none is offered"
+mkdir -p "$T/etc/security/nsbox.conf.d"
+touch "$T/etc/security/nsbox.conf.d/10-elsewhere.conf"
+make -s -C "$REPO" B="$T/build" SYSCONFDIR="$T/etc" "$T/build/completion/nsboxctl" >&2
+completion=$T/build/completion/nsboxctl
+is "$(complete_words edit 1)" 10-elsewhere.conf "drop-ins are looked for below SYSCONFDIR"
 
 done_testing

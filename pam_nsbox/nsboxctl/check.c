@@ -9,17 +9,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void print_finding(const struct finding *finding, const char *old, const char *new)
+static void write_text(const char *text, const char *old, const char *new, FILE *out)
 {
 	size_t length = old ? strlen(old) : 0;
-	bool below = old && strncmp(finding->file, old, length) == 0 && finding->file[length] == '/';
 
-	if (below)
-		fputs(new, stderr);
 	/* Messages are clean; a path is whatever the caller, or a folder, has. */
-	for (const char *at = finding->file + (below ? length : 0); *at; at++)
-		fputc((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at, stderr);
-	fprintf(stderr, ":%u: %s\n", finding->line, finding->message);
+	for (const char *at = text; *at; at++)
+		if (old && strncmp(at, old, length) == 0 && at[length] == '/') {
+			write_text(new, NULL, NULL, out);
+			at += length - 1;
+		} else {
+			fputc((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at, out);
+		}
+}
+
+void write_finding(const struct finding *finding, const char *old, const char *new, FILE *out)
+{
+	write_text(finding->file, old, new, out);
+	fprintf(out, ":%u: ", finding->line);
+	write_text(finding->message, old, new, out);
+	fputc('\n', out);
 }
 
 /* Whether the file is the one that logins go by, by whatever name: then it matters whose it is, too. */
@@ -39,7 +48,7 @@ static int check(const char *path, bool trusted)
 	int r = config ? config_check(config, &findings, &n_findings) : -ENOMEM;
 
 	for (size_t i = 0; i < n_findings; i++)
-		print_finding(&findings[i], NULL, NULL);
+		write_finding(&findings[i], NULL, NULL, stderr);
 	if (r < 0)
 		complain("the configuration could not be checked: %s", strerror(-r));
 	findings_free(findings, n_findings);

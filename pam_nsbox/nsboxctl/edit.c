@@ -325,7 +325,7 @@ static int check(const struct edit *edit, bool print, struct tally *tally)
 		else
 			tally->elsewhere += !note;
 		if (print)
-			print_finding(&findings[i], edit->check, edit->folder);
+			write_finding(&findings[i], edit->check, edit->folder, stderr);
 	}
 	findings_free(findings, n_findings);
 	config_free(config);

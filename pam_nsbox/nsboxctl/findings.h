@@ -4,9 +4,11 @@
 
 #include "../policy/config.h"
 
-/* Writes "file:line: message" to standard error, as one line whatever is in it. Where file lies below the
- * folder old it is shown below the folder new (NULL: as it is).
+#include <stdio.h>
+
+/* Writes "file:line: message", as one line whatever is in it. What lies below the folder old is shown below the
+ * folder new, be it the file or one that the message names (NULL: as it is).
  */
-void print_finding(const struct finding *finding, const char *old, const char *new);
+void write_finding(const struct finding *finding, const char *old, const char *new, FILE *out);
 
 #endif

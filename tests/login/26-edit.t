@@ -120,7 +120,7 @@ is "$(<"$CONF")" "$old" "... and nsbox.conf is as it was"
 editor twin <<<"printf '%s\n' '$old' >\"\$1\""
 edit twin 20-twin </dev/null
 is "$? $(ls "$CONF.d")" "1 10-team.conf" "a drop-in is checked together with the other files"
-like "$(<"$T/err")" "$CONF.d/20-twin.conf:1: the section \"old\" is given twice; it stands first at .*:1" "... and told where the other is"
+like "$(head -n 1 "$T/err")" "^$CONF.d/20-twin.conf:1: the section \"old\" is given twice; it stands first at $CONF:1\$" "... and told where the other is"
 printf 'nonsense\n' >"$CONF.d/30-broken.conf"
 edit append 10-team </dev/null
 is "$?" 0 "a mistake elsewhere does not keep a good file from being installed"

@@ -46,7 +46,7 @@ struct edit {
 	} before; /* the target as it was when the draft was taken */
 	mode_t mode;
 	gid_t gid;
-	size_t errors_elsewhere; /* in other files, before the edit */
+	char *errors_elsewhere; /* in other files, before the edit: as struct tally has them */
 };
 
 /* Joins the two; a path that does not fit is cut, and then nothing is found by it. */
@@ -300,20 +300,47 @@ static bool run_editor(const struct edit *edit)
 
 /* What the check of the whole found. */
 struct tally {
-	size_t own, notes, elsewhere; /* errors and notes of the file that is edited, errors of others */
+	size_t own, notes; /* errors and notes of the file that is edited */
+	char *elsewhere;   /* errors of others: a line each, and an empty one first */
 };
 
+/* Without the place where something stands first: that may be a line of the draft, which moves. */
+static void write_elsewhere(const struct finding *finding, FILE *out)
+{
+	const char *place = strstr(finding->message, CONFIG_STANDS_FIRST);
+	size_t length = place ? (size_t)(place - finding->message) : strlen(finding->message);
+
+	fprintf(out, "%s:%u: %.*s\n", finding->file, finding->line, (int)length, finding->message);
+}
+
+/* Whether an error of other files is none of those before. A line is looked for with the newlines at both its
+ * ends.
+ */
+static bool has_new_error(const char *elsewhere, const char *before)
+{
+	for (const char *at = elsewhere, *end; (end = strchr(at + 1, '\n')); at = end)
+		if (!memmem(before, strlen(before), at, (size_t)(end - at) + 1))
+			return true;
+	return false;
+}
+
+/* The caller frees tally->elsewhere, also after an error. */
 static int check(const struct edit *edit, bool print, struct tally *tally)
 {
 	char conf[PATH_MAX], own[PATH_MAX];
 	struct finding *findings = NULL;
-	size_t n_findings = 0;
+	size_t n_findings = 0, size;
 	struct config *config;
+	FILE *elsewhere;
 	int r;
 
 	join(conf, edit->check, edit->conf);
 	join(own, edit->check, edit->inside);
 	*tally = (struct tally){0};
+	elsewhere = open_memstream(&tally->elsewhere, &size);
+	if (!elsewhere)
+		return -ENOMEM;
+	fputc('\n', elsewhere);
 	/* Whose the files are does not matter here: the one that is installed will be root's. */
 	config = config_load(conf, false);
 	r = config ? config_check(config, &findings, &n_findings) : -ENOMEM;
@@ -322,14 +349,14 @@ static int check(const struct edit *edit, bool print, struct tally *tally)
 
 		if (strcmp(findings[i].file, own) == 0)
 			(*(note ? &tally->notes : &tally->own))++;
-		else
-			tally->elsewhere += !note;
+		else if (!note)
+			write_elsewhere(&findings[i], elsewhere);
 		if (print)
 			write_finding(&findings[i], edit->check, edit->folder, stderr);
 	}
 	findings_free(findings, n_findings);
 	config_free(config);
-	return r;
+	return fclose(elsewhere) == 0 ? r : -ENOMEM;
 }
 
 /* Copies the draft to where it is checked, and installed from. */
@@ -414,12 +441,26 @@ static enum answer ask(bool may_install)
 	return answer;
 }
 
-/* One look at the draft. 1: it can be installed; 2: likewise, and there are notes; 0: it is as before; -1: it
- * cannot be installed, as was said.
+/* The draft with the other files. 1: it can be installed; 2: likewise, and there are notes; -1: it cannot be
+ * installed, as was said.
  */
-static int judge(struct edit *edit)
+static int weigh(const struct edit *edit)
 {
-	struct tally tally = {0};
+	struct tally tally;
+	int r = check(edit, true, &tally), verdict = tally.notes > 0 ? 2 : 1;
+
+	if (r < 0)
+		complain("the draft %s cannot be checked: %s", edit->draft, strerror(-r));
+	/* An error that is new in another file is this draft's doing, though another one may be gone. */
+	if (r < 0 || tally.own > 0 || has_new_error(tally.elsewhere, edit->errors_elsewhere))
+		verdict = -1;
+	free(tally.elsewhere);
+	return verdict;
+}
+
+/* One look at the draft: as weigh(), or 0: it is as before. */
+static int judge(const struct edit *edit)
+{
 	struct bytes draft;
 	int r = take_draft(edit, &draft);
 	bool same = r == 0 && draft.size == edit->before.size && equal(&draft, &edit->before);
@@ -427,17 +468,11 @@ static int judge(struct edit *edit)
 	/* An editor that was asked to make a new file, and left it empty, made none. */
 	same |= r == 0 && !edit->before.text && draft.size == 0;
 	free(draft.text);
-	if (r == 0 && !same)
-		r = check(edit, true, &tally);
 	if (r < 0) {
 		complain("the draft %s cannot be checked: %s", edit->draft, strerror(-r));
 		return -1;
 	}
-	if (same)
-		return 0;
-	if (tally.own > 0 || tally.elsewhere > edit->errors_elsewhere)
-		return -1;
-	return tally.notes > 0 ? 2 : 1;
+	return same ? 0 : weigh(edit);
 }
 
 static int edit_rounds(struct edit *edit)
@@ -474,18 +509,19 @@ static int edit_rounds(struct edit *edit)
 static int edit_locked(struct edit *edit)
 {
 	struct tally before = {0};
-	int r = sweep(edit);
+	int status = STATUS_FAILED, r = sweep(edit);
 
 	if (r == 0)
 		r = fill_work(edit);
 	if (r == 0)
 		r = check(edit, false, &before);
-	if (r < 0) {
-		complain("%s could not be prepared: %s", edit->work, strerror(-r));
-		return STATUS_FAILED;
-	}
 	edit->errors_elsewhere = before.elsewhere;
-	return edit_rounds(edit);
+	if (r < 0)
+		complain("%s could not be prepared: %s", edit->work, strerror(-r));
+	else
+		status = edit_rounds(edit);
+	free(before.elsewhere);
+	return status;
 }
 
 static int edit_target(struct edit *edit)

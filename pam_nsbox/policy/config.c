@@ -90,7 +90,7 @@ static void describe_rest(const struct config *config, const struct problem *pro
 {
 	buf[0] = '\0';
 	if (problem->other_line > 0)
-		snprintf(buf, size, "; it stands first at %s:%u", config->files[problem->other_file].path,
+		snprintf(buf, size, CONFIG_STANDS_FIRST "%s:%u", config->files[problem->other_file].path,
 			problem->other_line);
 	else if (problem->fault == FAULT_LONG_LINE)
 		snprintf(buf, size, " has %zu bytes; iniparser reads at most %d", problem->text.length,

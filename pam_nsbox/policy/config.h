@@ -130,6 +130,9 @@ void config_describe(const struct config *config, const struct problem *problem,
 /* "file:line" of a line of a section, in new memory, or NULL. */
 char *config_place(const struct config *config, const struct section *section, uint32_t line);
 
+/* What a message says before "file:line" of another place, at its end. */
+#define CONFIG_STANDS_FIRST "; it stands first at "
+
 /* Everything that is wrong, for `nsboxctl check`: the problems of the index, and those of every value of
  * every section, in order of file and line. Owned by the caller: findings_free.
  */

@@ -130,6 +130,22 @@ printf '[policy mended]\nUsers = bob\n' >"$T/mended.conf"
 editor mend <<<"cat $T/mended.conf >\"\$1\""
 edit mend 30-broken </dev/null
 is "$? $(nsboxctl check 2>&1)" "0 " "... and a broken file can be mended"
+printf '[policy old]\nUsers = bob\n' >"$CONF.d/30-broken.conf"
+printf '[policy other]\nUsers = bob\n' >"$CONF.d/40-other.conf"
+editor longer <<<'sed -i "1i ; one line more" "$1"'
+edit longer </dev/null
+is "$? $(head -n 1 "$CONF")" "0 ; one line more" "... nor one that has to do with it, wherever its lines are now"
+restore
+editor swap <<<'printf "[policy other]\nUsers = alice\n" >"$1"'
+edit swap </dev/null
+is "$? $(<"$CONF")" "1 $old" "a mistake elsewhere that is new keeps it from being installed, be another one gone"
+like "$(<"$T/err")" "$CONF.d/40-other.conf:1: the section \"other\" is given twice" "... and is said"
+unlike "$(<"$T/out")" "i: install" "... with no offer to install it"
+rm "$CONF.d/40-other.conf"
+edit swap </dev/null
+is "$? $(nsboxctl check 2>&1)" "0 " "one that goes does not"
+restore
+rm "$CONF.d/30-broken.conf"
 for name in ../passwd .hidden a/b ''; do
     edit nothing "$name" </dev/null
     is "$?" 2 "\"$name\" is no name of a drop-in"

@@ -43,10 +43,9 @@ struct edit {
 	struct bytes {
 		char *text; /* NULL: there is no file */
 		size_t size;
-	} before; /* the target as it was when the draft was taken */
+	} before, after; /* the target as it was when the draft was taken, and the draft that is checked */
 	mode_t mode;
 	gid_t gid;
-	char *errors_elsewhere; /* in other files, before the edit: as struct tally has them */
 };
 
 /* Joins the two; a path that does not fit is cut, and then nothing is found by it. */
@@ -130,9 +129,9 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return ftw->level > 0 ? remove(path) : 0;
 }
 
-static int sweep(const struct edit *edit)
+static int sweep(const char *folder)
 {
-	return nftw(edit->work, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 ? 0 : -errno;
+	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 ? 0 : -errno;
 }
 
 /* Makes the work folder and takes its lock; the descriptor, or -errno (-EWOULDBLOCK: somebody has it). */
@@ -202,21 +201,30 @@ static int copy_drop_ins(const struct edit *edit)
 	return r;
 }
 
+/* The configuration as it is now, in place of what was there. */
+static int fill_check(const struct edit *edit)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int r = sweep(edit->check);
+
+	join(from, edit->folder, edit->conf);
+	join(to, edit->check, edit->conf);
+	if (r == 0)
+		r = copy_for_check(from, to);
+	return r == 0 ? copy_drop_ins(edit) : r;
+}
+
 static int fill_work(struct edit *edit)
 {
 	const char *slash = strrchr(edit->inside, '/');
-	char from[PATH_MAX], to[PATH_MAX], drafts[PATH_MAX];
+	char drafts[PATH_MAX];
 	int r;
 
 	join(drafts, edit->work, DRAFT);
 	if (mkdir(edit->check, 0700) < 0 || !mkdtemp(drafts))
 		return -errno;
 	join(edit->draft, drafts, slash ? slash + 1 : edit->inside);
-	join(from, edit->folder, edit->conf);
-	join(to, edit->check, edit->conf);
-	r = copy_for_check(from, to);
-	if (r == 0)
-		r = copy_drop_ins(edit);
+	r = fill_check(edit);
 	return r == 0 ? write_file(edit->draft, &edit->before, 0600, 0) : r;
 }
 
@@ -359,17 +367,19 @@ static int check(const struct edit *edit, bool print, struct tally *tally)
 	return fclose(elsewhere) == 0 ? r : -ENOMEM;
 }
 
-/* Copies the draft to where it is checked, and installed from. */
-static int take_draft(const struct edit *edit, struct bytes *draft)
+/* Checks the whole as it is now, and as it would be with the draft, which is installed from there. */
+static int check_draft(const struct edit *edit, bool print, struct tally *before, struct tally *after)
 {
 	char to[PATH_MAX];
-	struct stat st;
-	int r = read_file(edit->draft, draft, &st);
+	int r = fill_check(edit);
 
-	if (r < 0)
-		return r;
+	*before = *after = (struct tally){0};
 	join(to, edit->check, edit->inside);
-	return write_file(to, draft, edit->mode, edit->gid);
+	if (r == 0)
+		r = check(edit, false, before);
+	if (r == 0)
+		r = write_file(to, &edit->after, edit->mode, edit->gid);
+	return r == 0 ? check(edit, print, after) : r;
 }
 
 /* --- installing --- */
@@ -441,38 +451,43 @@ static enum answer ask(bool may_install)
 	return answer;
 }
 
-/* The draft with the other files. 1: it can be installed; 2: likewise, and there are notes; -1: it cannot be
- * installed, as was said.
+/* The draft with the other files as they are now. 1: it can be installed; 2: likewise, and there are notes; -1: it
+ * cannot be installed, as was said. What was found is not said again if it was before.
  */
-static int weigh(const struct edit *edit)
+static int weigh(const struct edit *edit, bool again)
 {
-	struct tally tally;
-	int r = check(edit, true, &tally), verdict = tally.notes > 0 ? 2 : 1;
+	struct tally before, after;
+	int r = check_draft(edit, !again, &before, &after), verdict = after.notes > 0 ? 2 : 1;
 
+	/* An error that is new in another file is this draft's doing, though another one may be gone. */
+	if (r < 0 || after.own > 0 || has_new_error(after.elsewhere, before.elsewhere))
+		verdict = -1;
 	if (r < 0)
 		complain("the draft %s cannot be checked: %s", edit->draft, strerror(-r));
-	/* An error that is new in another file is this draft's doing, though another one may be gone. */
-	if (r < 0 || tally.own > 0 || has_new_error(tally.elsewhere, edit->errors_elsewhere))
-		verdict = -1;
-	free(tally.elsewhere);
+	else if (verdict < 0 && again)
+		complain("somebody else changed another file meanwhile, which the draft does not go together "
+			 "with; edit it again to see why");
+	free(before.elsewhere);
+	free(after.elsewhere);
 	return verdict;
 }
 
 /* One look at the draft: as weigh(), or 0: it is as before. */
-static int judge(const struct edit *edit)
+static int judge(struct edit *edit)
 {
-	struct bytes draft;
-	int r = take_draft(edit, &draft);
-	bool same = r == 0 && draft.size == edit->before.size && equal(&draft, &edit->before);
+	struct stat st;
+	bool same;
+	int r;
 
-	/* An editor that was asked to make a new file, and left it empty, made none. */
-	same |= r == 0 && !edit->before.text && draft.size == 0;
-	free(draft.text);
+	free(edit->after.text);
+	r = read_file(edit->draft, &edit->after, &st);
 	if (r < 0) {
 		complain("the draft %s cannot be checked: %s", edit->draft, strerror(-r));
 		return -1;
 	}
-	return same ? 0 : weigh(edit);
+	/* An editor that was asked to make a new file, and left it empty, made none. */
+	same = equal(&edit->after, &edit->before) || (!edit->before.text && edit->after.size == 0);
+	return same ? 0 : weigh(edit, false);
 }
 
 static int edit_rounds(struct edit *edit)
@@ -488,6 +503,9 @@ static int edit_rounds(struct edit *edit)
 		}
 		if (verdict != 1)
 			answer = ask(verdict == 2);
+		/* An answer may be long in coming, and the other files be others by then. */
+		if (answer == ANSWER_INSTALL && verdict == 2 && weigh(edit, true) < 0)
+			answer = ask(false);
 		if (answer == ANSWER_INSTALL && !unchanged_meanwhile(edit))
 			answer = ask(false);
 		if (answer == ANSWER_EDIT)
@@ -508,20 +526,15 @@ static int edit_rounds(struct edit *edit)
 /* With the lock held. */
 static int edit_locked(struct edit *edit)
 {
-	struct tally before = {0};
-	int status = STATUS_FAILED, r = sweep(edit);
+	int r = sweep(edit->work);
 
 	if (r == 0)
 		r = fill_work(edit);
-	if (r == 0)
-		r = check(edit, false, &before);
-	edit->errors_elsewhere = before.elsewhere;
-	if (r < 0)
+	if (r < 0) {
 		complain("%s could not be prepared: %s", edit->work, strerror(-r));
-	else
-		status = edit_rounds(edit);
-	free(before.elsewhere);
-	return status;
+		return STATUS_FAILED;
+	}
+	return edit_rounds(edit);
 }
 
 static int edit_target(struct edit *edit)
@@ -546,10 +559,11 @@ static int edit_target(struct edit *edit)
 		status = edit_locked(edit);
 	}
 	/* A folder that stays is swept by whoever comes next. */
-	if (sweep(edit) == 0)
+	if (sweep(edit->work) == 0)
 		rmdir(edit->work);
 	close(lock);
 	free(edit->before.text);
+	free(edit->after.text);
 	return status;
 }
 

@@ -171,6 +171,29 @@ rm "$T/waiting"
 wait "$first"
 is "$? $(tail -n 1 "$CONF")" "1 ; by another program" "what another program wrote meanwhile is not overwritten"
 restore
+mkdir -p "$CONF.d"
+editor both <<<"cat $T/new.conf >\"\$1\"; cp $T/new.conf $CONF.d/20-same.conf"
+edit both </dev/null
+is "$? $(<"$CONF")" "1 $old" "the draft is checked with the other files as they are then"
+like "$(<"$T/err")" "$CONF.d/20-same.conf:1: the section \"new\" is given twice" "... and it is said what does not go together"
+editor apart <<<"printf '[policy apart]\nUsers = bob\n' >\"\$1\"; rm $CONF.d/20-same.conf; echo nonsense >$CONF.d/30-broken.conf"
+edit apart </dev/null
+is "$? $(head -n 1 "$CONF")" "0 [policy apart]" "... of whose mistakes the draft is not accused"
+restore
+rm "$CONF.d"/*
+mkfifo "$T/answers"
+EDITOR="$T/note" nsboxctl edit >"$T/first" 2>&1 <"$T/answers" &
+first=$!
+exec 5>"$T/answers"
+until_ok 5 grep -q 'i: install' "$T/first"
+printf '[policy n]\nUsers = bob\n' >"$CONF.d/20-n.conf"
+echo i >&5
+exec 5>&-
+wait "$first"
+is "$? $(<"$CONF")" "1 $old" "... nor is it installed if one of them changed before the answer came"
+like "$(<"$T/first")" "somebody else changed another file meanwhile" "... and it is said why"
+rm -r "$CONF.d"
+restore
 EDITOR="$T/waits" nsboxctl edit >"$T/first" 2>&1 </dev/null &
 first=$!
 until_ok 5 test -e "$T/waiting"

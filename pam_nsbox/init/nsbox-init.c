@@ -391,7 +391,8 @@ static void tell_of_lease(struct box *box, const char *event, const struct lease
 	line_number(&line, " lease=", (uint64_t)lease);
 	line_number(&line, " leases=", box->n_leases);
 	if (request->digest != box->record.digest)
-		line_string(&line, " note=", "this box was made under another policy, or the policy has changed since");
+		line_string(&line,
+			" note=", "this box was made under another policy, or the policy has changed since");
 	line_send(box, &line);
 }
 

@@ -116,9 +116,8 @@ static void examine_control(struct diagnosis *diagnosis, const struct pam_line *
 			"\"%s\" does not refuse the login when " MODULE " does", line->control);
 	if (line->may_be_missing)
 		diagnose(diagnosis, SEVERITY_FAULT, "pam-control", place_of(line),
-			"if the module's file is missing every login is let in without a box, and no log "
-			"tells",
-			"take the \"-\" away", "\"-%s\" leaves " MODULE " out where its file is missing",
+			"if the module's file is missing libpam refuses every login, and no log tells why",
+			"take the \"-\" away", "\"-%s\" keeps a missing " MODULE " out of the log",
 			line->type);
 }
 

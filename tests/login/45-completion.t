@@ -66,6 +66,7 @@ for command in show enter stop; do
     is "$(complete_words "$command" "${id:0:3}")" "$id" "live boxes are offered to $command"
 done
 box_close
+until_ok 5 has_holders 0
 is "$(complete_words show '')" "" "... and none that has ended"
 
 # --- Names that others chose ---

@@ -47,7 +47,7 @@ struct inside {
 
 	/* The steps' own. */
 	bool has_no_other_procfs; /* the host's procfs is nowhere but at /proc */
-	bool has_detached;	  /* it was elsewhere, too */
+	int n_hidden;		  /* places where it is said to be, too, and was not found */
 	bool is_placed[INIT_FDS];
 	int n_old; /* mounts moved aside */
 	int init_fd;

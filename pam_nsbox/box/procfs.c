@@ -16,6 +16,7 @@
 
 #define COVER		 "cover-" /* and a digit, in the file system of the box's own: what lies over a procfs */
 #define MAX_COVERS	 10
+#define MAX_PASSES	 5
 
 /* Detaches what lies on top at path if it is a procfs: looked at and detached by one descriptor. Returns 1 if it was. */
 static int detach_top(const char *path)
@@ -36,6 +37,20 @@ static int detach_top(const char *path)
 	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 1;
 }
 
+/* A place for what is mounted at path, a folder's for a folder and a file's for a file. */
+static int make_place(const char *path, const char *name)
+{
+	cleanup_fd int dir = paths_open(path, O_DIRECTORY);
+	int result;
+
+	if (dir < 0 && dir != -ENOTDIR)
+		return dir;
+	unlinkat(INIT_FD_STORE, name, dir < 0 ? AT_REMOVEDIR : 0);
+	result = dir < 0 ? mknodat(INIT_FD_STORE, name, S_IFREG | 0600, 0)
+			 : mkdirat(INIT_FD_STORE, name, 0700);
+	return result < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int uncover(char *path, size_t from, int *n_lifted);
 
 /* Lifts what is mounted on the folder that is path up to length, mount by mount, until the procfs is found, and puts all of it back.
@@ -49,10 +64,10 @@ static int lift(char *path, size_t length, int *n_lifted)
 
 	while (result == 0 && *n_lifted < MAX_COVERS) {
 		*digit = (char)('0' + *n_lifted);
-		if (mkdirat(INIT_FD_STORE, name, 0700) < 0 && errno != EEXIST)
-			return -errno;
 		path[length] = '\0';
-		result = sys_move_mount(AT_FDCWD, path, INIT_FD_STORE, name, 0);
+		result = make_place(path, name);
+		if (result == 0)
+			result = sys_move_mount(AT_FDCWD, path, INIT_FD_STORE, name, 0);
 		path[length] = cut;
 		if (result < 0) { /* no mount, or none that can be moved */
 			result = 0;
@@ -105,8 +120,9 @@ static int detach(const struct mount_entry *entry, void *data)
 	if (strlen(entry->path) >= sizeof(path))
 		return inside_fail(inside, entry->path, -ENAMETOOLONG);
 	strcpy(path, entry->path);
-	inside->has_detached = true;
 	result = uncover(path, 0, &n_lifted);
+	if (result == 0)
+		inside->n_hidden++;
 	return result < 0 ? inside_fail(inside, entry->path, result) : 0;
 }
 
@@ -119,14 +135,18 @@ static int find(const struct mount_entry *entry, void *data)
 int procfs_detach_others(struct inside *inside)
 {
 	const int both = CLONE_NEWNS | CLONE_NEWPID;
-	int result;
+	int result = 0;
 
 	if ((inside->policy->namespaces & both) != both || inside->has_no_other_procfs)
 		return 0;
-	result = mounts_each_procfs(INIT_FD_PROC, detach, inside);
+	/* What was not found may have been unmounted by the host meanwhile; then it is not in the table any more. */
+	for (int pass = 0; result == 0 && (pass == 0 || (inside->n_hidden > 0 && pass < MAX_PASSES));
+		pass++) {
+		inside->n_hidden = 0;
+		result = mounts_each_procfs(INIT_FD_PROC, detach, inside);
+	}
 	/* In another user namespace than the first some mounts cannot be moved, and nobody inside can move them either. */
-	if (result == 0 && inside->has_detached && in_first_user_namespace() &&
-		mounts_each_procfs(INIT_FD_PROC, find, NULL) != 0)
+	if (result == 0 && inside->n_hidden > 0 && in_first_user_namespace())
 		result = inside_fail(inside, "a procfs that is mounted below others", -EBUSY);
 	return result;
 }

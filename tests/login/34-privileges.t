@@ -127,6 +127,10 @@ mount -t tmpfs cover /srv/deep
 mount -t tmpfs second /srv/deep
 mkdir -p /srv/three/levels/proc
 mount -t proc proc /srv/three/levels/proc
+: >/srv/cpu
+: >/srv/cover
+mount --bind /proc/cpuinfo /srv/cpu
+mount --bind /srv/cover /srv/cpu
 for covered in /srv/three/levels/proc /srv/three/levels /srv/three; do mount -t tmpfs cover "$covered"; done
 : >/srv/deep/second
 mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc 2>/dev/null || mount -t tmpfs cover /proc/sys/fs

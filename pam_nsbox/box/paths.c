@@ -23,6 +23,8 @@
 #define MEMORY_OF_INODE 1024
 #define MAX_INODES	(400 * 1024)
 
+#define MAX_ROUNDS	5 /* of looks where paths lead; each is an answer for what depends on the one before */
+
 /* --- the plan --- */
 
 /* Which of two rules for the same path gives the content: the one that stands higher here, as in systemd (which has no
@@ -441,47 +443,77 @@ void paths_plan_free(struct paths_plan *plan)
 
 /* --- where paths lead --- */
 
-/* Whether the box has something else at a path, which may be one that has been looked at by then. */
+/* Whether the box has something else at a path, as far as that is known by now: below it no link of the host's counts. */
 static bool is_replaced(const char *path, const void *data)
 {
 	const struct paths_plan *plan = data;
 
-	for (size_t i = 0; i < plan->n_looked; i++)
+	if (path[0] == '\0') /* the root, as links_lead() has it */
+		return false;
+	if (strcmp(path, "/proc") == 0) /* where links are each process's own */
+		return true;
+	for (size_t i = 0; i < plan->n_looks; i++)
 		if (plan->looks[i].replaces && strcmp(plan->looks[i].to, path) == 0)
+			return true;
+	return false;
+}
+
+/* Returns 1 if it leads elsewhere than was known. */
+static int look_at(struct paths_plan *plan, struct paths_look *look)
+{
+	const struct nsbox_open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = NSBOX_RESOLVE_NO_SYMLINKS,
+	};
+	cleanup_fd int fd = sys_openat2(AT_FDCWD, look->path, &how);
+	char to[PATH_MAX];
+	int result = 0;
+
+	if (fd == -ELOOP)
+		result = links_lead(look->path, is_replaced, plan, to);
+	else
+		snprintf(to, sizeof(to), "%s", look->path);
+	if (result < 0 || strcmp(look->to, to) == 0)
+		return result;
+	strcpy(look->to, to);
+	return 1;
+}
+
+static bool is_led(const struct paths_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_looks; i++)
+		if (strcmp(plan->looks[i].to, plan->looks[i].path) != 0)
 			return true;
 	return false;
 }
 
 int paths_look(struct paths_plan *plan, const char **subject)
 {
-	const struct nsbox_open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = NSBOX_RESOLVE_NO_SYMLINKS,
-	};
-	bool is_led = false;
+	bool is_new = true;
 
-	for (; plan->n_looked < plan->n_looks; plan->n_looked++) {
-		struct paths_look *look = &plan->looks[plan->n_looked];
-		cleanup_fd int fd = sys_openat2(AT_FDCWD, look->path, &how);
-		int result = fd == -ELOOP ? links_lead(look->path, is_replaced, plan, look->to) : 0;
+	/* Where one leads can depend on where another one does. */
+	for (int round = 0; round < MAX_ROUNDS && is_new; round++) {
+		is_new = false;
+		for (size_t i = 0; i < plan->n_looks; i++) {
+			int result = look_at(plan, &plan->looks[i]);
 
-		if (result < 0) {
-			*subject = look->path;
-			return result;
+			if (result < 0) {
+				*subject = plan->looks[i].path;
+				return result;
+			}
+			is_new = is_new || result > 0;
 		}
-		if (fd != -ELOOP)
-			snprintf(look->to, sizeof(look->to), "%s", look->path);
-		is_led = is_led || strcmp(look->to, look->path) != 0;
+		is_new = is_new && is_led(plan);
 	}
-	return is_led;
+	return is_led(plan);
 }
 
 int paths_links_take(struct paths_links *links, const struct paths_plan *plan)
 {
-	links->of = calloc(plan->n_looked, sizeof(*links->of));
+	links->of = calloc(plan->n_looks, sizeof(*links->of));
 	if (!links->of)
 		return -ENOMEM;
-	for (size_t i = 0; i < plan->n_looked; i++) {
+	for (size_t i = 0; i < plan->n_looks; i++) {
 		const struct paths_look *look = &plan->looks[i];
 		struct paths_link *link = &links->of[links->n];
 

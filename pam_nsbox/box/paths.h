@@ -66,7 +66,7 @@ struct paths_plan {
 	struct path_node *nodes; /* parents before children */
 	size_t n_nodes;
 	struct paths_look *looks; /* for paths_look() */
-	size_t n_looks, n_looked;
+	size_t n_looks;
 	char **strings; /* that the nodes refer to, beside the policy's */
 	size_t n_strings;
 	char *user_tmp; /* PrivateTmp=user: the folder that keeps the user's tmp and var-tmp, or NULL */

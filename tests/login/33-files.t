@@ -264,6 +264,20 @@ is "$(ssh_as alice 'cat /srv/real/deep/file; echo new >/srv/real/deep/new; ls /s
 file new
 file" "EphemeralPaths: what is mounted below, by another name, is ephemeral"
 umount /srv/real/deep
+# Which of two names comes first in the alphabet makes no difference.
+ln -s real /srv/zled
+ln -s /srv/data/file /srv/real/elsewhere
+echo other >/srv/other/elsewhere
+for name in led zled; do
+    policy 'BindPaths = /srv/other:/srv/real' "InaccessiblePaths = /srv/$name/elsewhere"
+    is "$(ssh_as alice 'cat /srv/real/elsewhere 2>/dev/null || echo denied; cat /srv/data/file' | xargs)" "denied data" \
+        "what is bound is what is made inaccessible, and not what a link of the host's there leads to ($name)"
+done
+for path in /etc/mtab /proc/net; do
+    [ -L /etc/mtab ] || ln -sf ../proc/self/mounts /etc/mtab
+    policy "InaccessiblePaths = $path"
+    is "$(ssh_as alice 'echo in')" in "a link into the box's own /proc is no other process's ($path)"
+done
 mv /etc/hosts /run/hosts.moved
 ln -s /run/hosts.moved /etc/hosts
 policy 'ReadOnlyPaths = /' 'ReadWritePaths = /run, /tmp, /home, /dev, /proc'

@@ -615,6 +615,9 @@ static void handle_signal(struct box *box, const struct signalfd_siginfo *info)
 	if (box->is_pid_1 && info->ssi_pid != 0)
 		return;
 	if (info->ssi_signo == SIGTERM || info->ssi_signo == SIGQUIT) {
+		if (info->ssi_code !=
+			SI_USER) /* with any other one the sender fills in who he is, sigqueue(3) */
+			return;
 		request_stop(box, info->ssi_signo == SIGQUIT);
 		return;
 	}

@@ -153,11 +153,13 @@ static void show_process(pid_t pid)
 	if (file) {
 		size_t size = fread(command, 1, sizeof(command) - 1, file);
 
-		for (size_t i = 0, length; i + 1 < size; i += length > 0 ? length : 1) {
+		for (size_t i = 0, length; i<size; i += length> 0 ? length : 1) {
 			length = box_character(command + i);
 			if (length == 0)
 				command[i] = command[i] == '\0' ? ' ' : '?';
 		}
+		if (size > 0 && command[size - 1] == ' ')
+			command[size - 1] = '\0';
 		fclose(file);
 	}
 	passwd = getpwuid(uid);

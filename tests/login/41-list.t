@@ -216,6 +216,10 @@ session --user bob -- bash -c "$evil" >"$T/null" 2>&1 &
 hostile=$!
 until_ok 10 pgrep -f ' 4345$' >"$T/null"
 is "$(nsboxctl show "$bob" | grep -ao 'evil.*')" 'evil??31m?ä 4345' "no text of a process's is a control sequence of the terminal's"
+session --user bob -- bash -c $'exec -a "$(printf "A%.0s" {1..158})\e" sleep 4347' >"$T/null" 2>&1 &
+until_ok 10 pgrep -f ' 4347$' >"$T/null"
+is "$(nsboxctl show "$bob" | grep -c $'\e')" 0 "... not even where it is cut"
+pkill -f ' 4347$'
 session --user alice --rhost $'far\xff\xc2\x9b\xc3\xa4\xe2\x82' -- sh -c 'echo in; exec sleep 4346' >"$T/far" 2>&1 &
 wait_for_text "$T/far" in
 is "$(json 'join " ", grep { /far/ } map { $_->{from} // "" } @b')" $'far???\xe4??' "the list is JSON whatever a login is called from"

@@ -687,10 +687,11 @@ static bool serve(struct watch *watch, int timeout_ms)
 	}
 	memset(&response, 0, sizeof(response));
 	response.id = request.id;
-	if (action == DO_FAIL)
-		response.error = -watch->fault->error;
-	else
+	if (action != DO_FAIL)
 		response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	/* brk(2) says no by a break below the one that was asked for, and has no errors. */
+	else if (request.data.nr != SYS_brk)
+		response.error = -watch->fault->error;
 	ioctl(watch->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 	return true;
 }

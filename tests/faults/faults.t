@@ -70,6 +70,12 @@ printf '[default]\nEnabled = no\n' | configure
 faults_are_clean "a login that is boxed for its group: every call fails" --account "${part[@]}" errors
 rm /etc/security/nsbox.conf.d/users.conf
 
+# A policy whose paths go by symbolic links: a box is made twice.
+mkdir -p /srv/real
+ln -s real /srv/led
+printf '[default]\nReadOnlyPaths = /srv/led\n' | configure
+faults_are_clean "a login by a policy with links on its paths: every call fails" "${part[@]}" errors
+
 # All that a policy can ask for.
 mkdir -p /srv/tool /srv/secret
 configure < <(cat "$LIB/everything.conf" - <<'END'

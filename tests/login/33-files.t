@@ -278,6 +278,11 @@ for path in /etc/mtab /proc/net; do
     policy "InaccessiblePaths = $path"
     is "$(ssh_as alice 'echo in')" in "a link into the box's own /proc is no other process's ($path)"
 done
+ln -s "$(printf 'x/%.0s' {1..2040})" /srv/long
+policy "ReadOnlyPaths = /srv/long/$(printf 'y%.0s' {1..60})"
+from_here
+ssh_as alice true >/dev/null 2>&1
+logged 'step=links .*File name too long' "a path that gets too long by links is refused"
 mv /etc/hosts /run/hosts.moved
 ln -s /run/hosts.moved /etc/hosts
 policy 'ReadOnlyPaths = /' 'ReadWritePaths = /run, /tmp, /home, /dev, /proc'

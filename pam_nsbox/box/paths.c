@@ -382,9 +382,7 @@ static int collect(struct drafts *drafts, const struct account *account, bool wi
 	return result == 0 ? add_mounts(drafts) : result;
 }
 
-/* What paths_look() has to look at: all paths but those of mounts, which the kernel tells without links; those first at which the box
- * has something else.
- */
+/* What paths_look() has to look at: all paths but those of mounts, which the kernel tells without links. */
 static int list_looks(const struct drafts *drafts)
 {
 	struct paths_plan *plan = drafts->plan;
@@ -392,15 +390,15 @@ static int list_looks(const struct drafts *drafts)
 	plan->looks = calloc(drafts->n, sizeof(*plan->looks));
 	if (!plan->looks)
 		return -ENOMEM;
-	for (int others = 0; others < 2; others++)
-		for (size_t i = 0; i < drafts->n; i++) {
-			const struct path_node *node = &drafts->of[i].node;
-			bool is_other = node->content == CONTENT_SAME || node->content == CONTENT_OVERLAY;
+	for (size_t i = 0; i < drafts->n; i++) {
+		const struct path_node *node = &drafts->of[i].node;
 
-			if (drafts->of[i].origin != BY_MOUNT && is_other == others)
-				plan->looks[plan->n_looks++] =
-					(struct paths_look){.path = node->path, .replaces = !is_other};
-		}
+		if (drafts->of[i].origin != BY_MOUNT)
+			plan->looks[plan->n_looks++] = (struct paths_look){
+				.path = node->path,
+				.replaces = node->content != CONTENT_SAME && node->content != CONTENT_OVERLAY,
+			};
+	}
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "../box/live.h"
 #include "../namespaces.h"
 #include "../policy/text.h"
+#include "../policy/values.h"
 #include "doctor.h"
 
 #include <dirent.h>
@@ -139,25 +140,21 @@ struct kill_user_processes {
 /* False: there is no such file. A value that is none of systemd's words (parse_boolean) is none for systemd either. */
 static bool read_kill_user_processes(const char *path, struct kill_user_processes *kill)
 {
-	static const struct {
-		const char *word;
-		bool is_yes;
-	} words[] = {{"1", true}, {"yes", true}, {"y", true}, {"true", true}, {"t", true}, {"on", true},
-		{"0", false}, {"no", false}, {"n", false}, {"false", false}, {"f", false}, {"off", false}};
 	FILE *stream = fopen(path, "re");
 	char text[512], value[32];
+	int boolean;
 
 	if (!stream)
 		return false;
 	for (unsigned int number = 1; fgets(text, sizeof(text), stream); number++) {
 		if (sscanf(text, " KillUserProcesses = %31s", value) != 1)
 			continue;
-		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-			if (strcasecmp(value, words[i].word) == 0) {
-				kill->is_set = words[i].is_yes;
-				snprintf(kill->file, sizeof(kill->file), "%s", path);
-				kill->line = number;
-			}
+		boolean = boolean_of(value);
+		if (boolean < 0)
+			continue;
+		kill->is_set = boolean;
+		snprintf(kill->file, sizeof(kill->file), "%s", path);
+		kill->line = number;
 	}
 	fclose(stream);
 	return true;

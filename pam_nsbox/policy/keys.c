@@ -36,17 +36,6 @@ static const struct word private_tmps[] = {
 	{"no", PRIVATE_TMP_NO},
 	{"yes", PRIVATE_TMP_YES},
 	{"user", PRIVATE_TMP_USER},
-	/* as booleans are in systemd.syntax(7) */
-	{"true", PRIVATE_TMP_YES},
-	{"on", PRIVATE_TMP_YES},
-	{"1", PRIVATE_TMP_YES},
-	{"y", PRIVATE_TMP_YES},
-	{"t", PRIVATE_TMP_YES},
-	{"false", PRIVATE_TMP_NO},
-	{"off", PRIVATE_TMP_NO},
-	{"0", PRIVATE_TMP_NO},
-	{"n", PRIVATE_TMP_NO},
-	{"f", PRIVATE_TMP_NO},
 	{NULL, 0},
 };
 

@@ -29,10 +29,25 @@ int parse_match(const struct key *key, const char *text, struct reading *reading
 	return 0;
 }
 
+int boolean_of(const char *text)
+{
+	/* As systemd.syntax(7) has them. */
+	static const struct word booleans[] = {{"yes", 1}, {"no", 0}, {"true", 1}, {"false", 0}, {"on", 1},
+		{"off", 0}, {"1", 1}, {"0", 0}, {"y", 1}, {"n", 0}, {"t", 1}, {"f", 0}, {NULL, 0}};
+
+	for (const struct word *word = booleans; word->word; word++)
+		if (span_equal_ignoring_case(span_of(text), word->word))
+			return (int)word->value;
+	return -EINVAL;
+}
+
 int parse_word(const struct key *key, const char *text, struct reading *reading)
 {
+	int boolean = boolean_of(text);
+	const char *same = boolean < 0 ? text : boolean ? "yes" : "no"; /* where those are among the words */
+
 	for (const struct word *word = key->words; word->word; word++)
-		if (span_equal_ignoring_case(span_of(text), word->word)) {
+		if (span_equal_ignoring_case(span_of(same), word->word)) {
 			memcpy(field_of(key, reading), &word->value, sizeof(word->value));
 			return 0;
 		}
@@ -47,16 +62,12 @@ _Static_assert(sizeof(enum scope) == sizeof(unsigned int), "parse_word fills in 
 
 int parse_boolean(const struct key *key, const char *text, struct reading *reading)
 {
-	/* As systemd.syntax(7) has them. */
-	static const struct word booleans[] = {{"yes", 1}, {"no", 0}, {"true", 1}, {"false", 0}, {"on", 1},
-		{"off", 0}, {"1", 1}, {"0", 0}, {"y", 1}, {"n", 0}, {"t", 1}, {"f", 0}, {NULL, 0}};
+	int boolean = boolean_of(text);
 
-	for (const struct word *word = booleans; word->word; word++)
-		if (span_equal_ignoring_case(span_of(text), word->word)) {
-			*(bool *)field_of(key, reading) = word->value;
-			return 0;
-		}
-	return -EINVAL;
+	if (boolean < 0)
+		return boolean;
+	*(bool *)field_of(key, reading) = boolean;
+	return 0;
 }
 
 int parse_namespaces(const struct key *key, const char *text, struct reading *reading)

@@ -4,6 +4,9 @@
 
 #include "keys.h"
 
+/* 1 or 0 for one of systemd's words for yes and no, or -EINVAL. */
+int boolean_of(const char *text);
+
 /* values.c: a list for matching (checked only); words; systemd's boolean words; kinds of namespaces; the
  * box's host name; a time that ends, in milliseconds; capabilities.
  */

@@ -109,6 +109,21 @@ static void every_key_is_whole(void **state)
 	}
 }
 
+static void private_tmp_takes_all_words_for_yes_and_no(void **state)
+{
+	static const char *const words[][2] = {
+		{"yes", "no"}, {"true", "false"}, {"ON", "Off"}, {"1", "0"}, {"y", "n"}, {"t", "f"}};
+	struct policy policy;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		assert_int_equal(read_value("PrivateTmp", words[i][0], &policy), 0);
+		assert_int_equal(policy.private_tmp, PRIVATE_TMP_YES);
+		assert_int_equal(read_value("PrivateTmp", words[i][1], &policy), 0);
+		assert_int_equal(policy.private_tmp, PRIVATE_TMP_NO);
+	}
+}
+
 static void any_one_letter_wrong_still_finds_the_key(void **state)
 {
 	char name[64];
@@ -409,6 +424,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(times_are_systemds),
 		cmocka_unit_test(limits_are_checked_and_handed_on_as_they_stand),
 		cmocka_unit_test(every_key_is_whole),
+		cmocka_unit_test(private_tmp_takes_all_words_for_yes_and_no),
 		cmocka_unit_test(any_one_letter_wrong_still_finds_the_key),
 		cmocka_unit_test(hostnames_are_made_valid),
 		cmocka_unit_test(paths_are_made_plain),

@@ -126,18 +126,31 @@ static int read_about(pid_t pid, const char *name, char *buf, size_t size)
 /* Whether it is called so, and root's by its real user: no user's that is any other program. What the caller is not shown (hidepid
  * in proc(5), a security module) is none.
  */
-static int is_called_init(pid_t pid)
+static int is_called_init(pid_t pid, char *status, size_t size)
 {
-	char text[4096];
-	int result = read_about(pid, "comm", text, sizeof(text));
+	int result = read_about(pid, "comm", status, size);
 
-	if (result == 0 && strcmp(text, INIT_NAME "\n") != 0)
+	if (result == 0 && strcmp(status, INIT_NAME "\n") != 0)
 		return 0;
 	if (result == 0)
-		result = read_about(pid, "status", text, sizeof(text));
+		result = read_about(pid, "status", status, size);
 	if (result == 0)
-		return strstr(text, "\nUid:\t0\t") != NULL;
+		return strstr(status, "\nUid:\t0\t") != NULL;
 	return result == -EACCES || result == -EPERM ? 0 : result;
+}
+
+/* A process that ends gives its descriptors back first. PID 1 of a namespace then waits for all others there to be reaped
+ * (zap_pid_ns_processes() in kernel/pid_namespace.c), by parents that may stand outside. With two numbers it is a box's of this
+ * PID namespace, and none that lies in a box or a container.
+ */
+static bool waits_for_others(const char *status)
+{
+	const char *numbers = strstr(status, "\nNSpid:");
+	int inside;
+	char end;
+
+	return strstr(status, "\nFDSize:\t0\n") && !strstr(status, "\nState:\tZ") && numbers &&
+	       sscanf(numbers, "\nNSpid: %*d %d%c", &inside, &end) == 2 && inside == 1 && end == '\n';
 }
 
 /* Whether INIT_FD_REGISTRY of the process is the register, and none that anybody may have (O_PATH): root has opened it. The process
@@ -177,8 +190,10 @@ int64_t live_box_of(int dir, pid_t pid)
 	char text[4096], path[32];
 	const char *line;
 	long long key;
-	int result = is_called_init(pid);
+	int result = is_called_init(pid, text, sizeof(text));
 
+	if (result > 0 && waits_for_others(text))
+		return -EOWNERDEAD;
 	if (result > 0)
 		result = has_register(pid, dir);
 	if (result <= 0)
@@ -209,7 +224,7 @@ int live_each(int dir, int (*visit)(pid_t pid, int64_t box_key, void *data), voi
 		int pid = atoi(entry->d_name);
 		int64_t key = pid > 0 ? live_box_of(dir, pid) : -ENOENT;
 
-		if (key >= 0)
+		if (key >= 0 || key == -EOWNERDEAD)
 			result = visit(pid, key, data);
 		else if (key != -ENOENT)
 			result = (int)key;

@@ -68,12 +68,13 @@ int live_find(int dir, int64_t scope_key);
 
 /* The byte that stands for the box of that process. -ENOENT: it is no box's nsbox-init, or one of another register (a
  * container's). -EPERM: the caller lacks CAP_SYS_PTRACE, without which nobody may look at an nsbox-init or connect to it;
- * where procfs hides processes, hidepid in proc(5), he does not hear of it at all.
+ * where procfs hides processes, hidepid in proc(5), he does not hear of it at all. -EOWNERDEAD: it was one that has ended, and
+ * stays until its processes have been reaped; which box, and whether one of this register, nobody knows any more.
  */
 int64_t live_box_of(int dir, pid_t pid);
 
 /* Calls visit for every such process in the caller's PID namespace, in the order of their numbers, until it returns non-zero;
- * returns what it returned. -ESRCH: there is no procfs of this PID namespace at /proc. -EPERM: as above. Allocates.
+ * returns what it returned. box_key is -EOWNERDEAD for one that has ended. -ESRCH: there is no procfs of this PID namespace at /proc. -EPERM: as above. Allocates.
  */
 int live_each(int dir, int (*visit)(pid_t pid, int64_t box_key, void *data), void *data);
 

@@ -11,10 +11,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
+/* How long the kernel may take to end what is left of a box, in milliseconds, before that is worth a line. */
+#define END_MS 1000
+
 struct collection {
 	struct live_box *all;
-	struct pollfd *answers; /* a connection each, or -1 */
+	struct pollfd *answers; /* a connection each, a pidfd of one that has ended, or -1 */
 	size_t n, room;
+	bool and_ended;
 	int64_t key; /* of the one that is looked for, or -1: all */
 };
 
@@ -32,7 +36,7 @@ static int note_box(pid_t pid, int64_t key, void *data)
 {
 	struct collection *found = data;
 
-	if (found->key >= 0 && found->key != key)
+	if (key < 0 ? !found->and_ended : found->key >= 0 && found->key != key)
 		return 0;
 	if (found->n == found->room) {
 		size_t room = found->room ? 2 * found->room : 64;
@@ -43,7 +47,7 @@ static int note_box(pid_t pid, int64_t key, void *data)
 		found->all = all;
 		found->room = room;
 	}
-	found->all[found->n++] = (struct live_box){.pid = pid};
+	found->all[found->n++] = (struct live_box){.pid = pid, .ended = key < 0};
 	return 0;
 }
 
@@ -59,6 +63,15 @@ static int ask(pid_t pid, bool *gone)
 	return result < 0 ? -1 : take_fd(&connection);
 }
 
+/* What has ended says so by its pidfd when it is gone; the number may be another's by now. */
+static int watch(int dir, pid_t pid, bool *gone)
+{
+	cleanup_fd int pidfd = sys_pidfd_open(pid);
+
+	*gone = pidfd < 0 || live_box_of(dir, pid) != -EOWNERDEAD;
+	return *gone ? -1 : take_fd(&pidfd);
+}
+
 static void drop(struct collection *found, size_t i)
 {
 	found->n--;
@@ -66,7 +79,7 @@ static void drop(struct collection *found, size_t i)
 	found->answers[i] = found->answers[found->n];
 }
 
-static int ask_all(struct collection *found)
+static int ask_all(int dir, struct collection *found)
 {
 	struct rlimit files;
 
@@ -79,9 +92,12 @@ static int ask_all(struct collection *found)
 	if (!found->answers)
 		return -ENOMEM;
 	for (size_t i = 0; i < found->n;) {
+		const struct live_box *box = &found->all[i];
 		bool gone;
 
-		found->answers[i] = (struct pollfd){.fd = ask(found->all[i].pid, &gone), .events = POLLIN};
+		found->answers[i] =
+			(struct pollfd){.fd = box->ended ? watch(dir, box->pid, &gone) : ask(box->pid, &gone),
+				.events = POLLIN};
 		if (gone)
 			drop(found, i);
 		else
@@ -102,35 +118,42 @@ static int64_t now_ms(void)
 static bool take_answer(struct live_box *box, struct pollfd *answer)
 {
 	struct lease_reply reply;
-	int result = live_receive(answer->fd, &reply);
 
+	box->answered = !box->ended && live_receive(answer->fd, &reply) == 0;
+	if (box->answered) {
+		box->head = reply.head;
+		box->record = reply.record;
+	}
 	close(answer->fd);
 	answer->fd = -1;
-	box->answered = result == 0;
-	box->head = reply.head;
-	box->record = reply.record;
-	return result == 0;
+	return box->answered;
+}
+
+static void take_answers(struct collection *found)
+{
+	for (size_t i = 0; i < found->n;)
+		if (found->answers[i].fd >= 0 && found->answers[i].revents &&
+			!take_answer(&found->all[i], &found->answers[i]))
+			drop(found, i);
+		else
+			i++;
 }
 
 static void await_answers(struct collection *found)
 {
-	int64_t end = now_ms() + LIVE_TIMEOUT_MS;
-	size_t open = found->n;
+	int64_t began = now_ms();
 
-	while (open > 0) {
-		int64_t left = end - now_ms();
+	for (;;) {
+		size_t ending = 0, unanswered = 0;
+		int64_t left;
 
+		for (size_t i = 0; i < found->n; i++)
+			if (found->answers[i].fd >= 0)
+				++*(found->all[i].ended ? &ending : &unanswered);
+		left = began + (unanswered > 0 ? LIVE_TIMEOUT_MS : ending > 0 ? END_MS : 0) - now_ms();
 		if (left <= 0 || poll(found->answers, found->n, (int)left) == 0)
 			break;
-		for (size_t i = 0; i < found->n;)
-			if (found->answers[i].fd >= 0 && found->answers[i].revents &&
-				!take_answer(&found->all[i], &found->answers[i]))
-				drop(found, i);
-			else
-				i++;
-		open = 0;
-		for (size_t i = 0; i < found->n; i++)
-			open += found->answers[i].fd >= 0;
+		take_answers(found);
 	}
 }
 
@@ -157,14 +180,14 @@ static bool may_look(void)
 	return has == CAP_SET;
 }
 
-int boxes_collect(struct boxes *boxes)
+int boxes_collect(struct boxes *boxes, bool and_ended)
 {
-	struct collection found = {.key = -1};
+	struct collection found = {.key = -1, .and_ended = and_ended};
 	cleanup_fd int dir = open_register();
 	int result = dir < 0 ? dir : may_look() ? live_each(dir, note_box, &found) : -EPERM;
 
 	if (result == 0)
-		result = ask_all(&found);
+		result = ask_all(dir, &found);
 	if (result == 0) {
 		await_answers(&found);
 		for (size_t i = 0; i < found.n; i++)
@@ -195,7 +218,7 @@ static bool find_exactly(int dir, const char *id, struct live_box *box)
 
 	if (live_each(dir, note_box, &found) < 0)
 		found.n = 0;
-	else if (ask_all(&found) == 0)
+	else if (ask_all(dir, &found) == 0)
 		await_answers(&found);
 	if (found.n > 0)
 		*box = found.all[0];
@@ -211,7 +234,7 @@ static int find_by_prefix(const char *id, struct live_box *box)
 {
 	struct boxes boxes;
 	size_t matches = 0, silent = 0;
-	int result = boxes_collect(&boxes);
+	int result = boxes_collect(&boxes, false);
 
 	for (size_t i = 0; i < boxes.n; i++) {
 		silent += !boxes.all[i].answered;
@@ -262,7 +285,7 @@ int boxes_pidfd(const struct live_box *box, const char *id)
 const char *boxes_state(const struct live_box *box)
 {
 	if (!box->answered)
-		return "unanswering";
+		return box->ended ? "ended" : "unanswering";
 	switch (box->head.state) {
 	case BOX_LIVE: return "live";
 	case BOX_LINGERING: return "lingering";

@@ -1,6 +1,7 @@
 /* list: the live boxes. */
 #include "boxes.h"
 #include "commands.h"
+#include "processes.h"
 
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
@@ -100,7 +101,9 @@ static void write_changed(const struct cell_source *source, char *buf, size_t si
 
 static void write_note(const struct cell_source *source, char *buf, size_t size)
 {
-	if (!source->box->answered)
+	if (source->box->ended)
+		processes_tell_what_keeps(source->box->pid, buf, size);
+	else if (!source->box->answered)
 		snprintf(buf, size, "nsbox-init does not answer");
 	else if (source->changed)
 		snprintf(buf, size, "made under another configuration");
@@ -237,18 +240,31 @@ static int print(const struct view *view, const struct boxes *boxes)
 	return result;
 }
 
+static void complain_of_silence(const struct live_box *box)
+{
+	int pid = (int)box->pid;
+	char keeper[300];
+
+	if (box->ended) {
+		processes_tell_what_keeps(box->pid, keeper, sizeof(keeper));
+		complain("the nsbox-init with PID %d has ended, and its box has not: %s", pid,
+			keeper[0] ? keeper : "look at its PID namespace with lsns");
+	} else {
+		complain("the nsbox-init with PID %d does not answer within %d s; "
+			 "if it was stopped by hand, kill -CONT %d, to end its box, kill -KILL %d",
+			pid, LIVE_TIMEOUT_MS / 1000, pid, pid);
+	}
+}
+
 static int list(const struct view *view)
 {
 	struct boxes boxes;
-	int status = boxes_collect(&boxes) == 0 && print(view, &boxes) == 0 ? STATUS_DONE : STATUS_FAILED;
+	int status =
+		boxes_collect(&boxes, true) == 0 && print(view, &boxes) == 0 ? STATUS_DONE : STATUS_FAILED;
 
 	for (size_t i = 0; i < boxes.n; i++)
 		if (!boxes.all[i].answered) {
-			complain("the nsbox-init with PID %d does not answer within %d s; if it was stopped "
-				 "by hand, kill "
-				 "-CONT %d, to end its box, kill -KILL %d",
-				(int)boxes.all[i].pid, LIVE_TIMEOUT_MS / 1000, (int)boxes.all[i].pid,
-				(int)boxes.all[i].pid);
+			complain_of_silence(&boxes.all[i]);
 			status = STATUS_FAILED;
 		}
 	boxes_free(&boxes);
@@ -282,7 +298,7 @@ void print_boxes(void)
 {
 	struct boxes boxes = {.n = 0};
 
-	if (geteuid() != 0 || boxes_collect(&boxes) < 0)
+	if (geteuid() != 0 || boxes_collect(&boxes, false) < 0)
 		return;
 	for (size_t i = 0; i < boxes.n; i++)
 		if (boxes.all[i].answered)

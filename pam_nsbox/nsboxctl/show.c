@@ -4,19 +4,14 @@
 #include "../namespaces.h"
 #include "boxes.h"
 #include "commands.h"
+#include "processes.h"
 
 #include <ctype.h>
-#include <dirent.h>
-#include <linux/nsfs.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/capability.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <time.h>
 
 static void row(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -71,15 +66,6 @@ static void show_privileges(const struct box_record *record)
 	printf("%s\n", record->bounding_set ? "" : " nothing");
 }
 
-static ino_t namespace_of(pid_t pid, const char *name)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
-	return stat(path, &st) == 0 ? st.st_ino : 0;
-}
-
 static void show_namespaces(pid_t pid, const struct box_record *record)
 {
 	for (size_t i = 0; i < n_namespace_kinds; i++) {
@@ -87,7 +73,7 @@ static void show_namespaces(pid_t pid, const struct box_record *record)
 		char name[16];
 
 		snprintf(name, sizeof(name), "%c%s", toupper((unsigned char)kind->name[0]), kind->name + 1);
-		row(name, "%lu%s", (unsigned long)namespace_of(pid, kind->proc),
+		row(name, "%lu%s", (unsigned long)process_namespace(pid, kind->proc),
 			record->namespaces & (uint32_t)kind->flag ? "" : " (not the box's own)");
 	}
 }
@@ -111,44 +97,15 @@ static void show_mounts(pid_t pid)
 
 /* --- processes --- */
 
-/* A process is in the box if the box's PID namespace is its own or one above: boxes may lie in boxes. */
-static bool is_inside(pid_t pid, ino_t namespace)
+/* Users' names come from NSS; command lines from the users themselves. */
+static void show_process(const struct process *process, void *data)
 {
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	while (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino != namespace) {
-		int parent = ioctl(fd, NS_GET_PARENT);
-
-		close(fd);
-		fd = parent;
-	}
-	return fd >= 0;
-}
-
-/* The last number of NSpid is the one inside. Users' names come from NSS; command lines from the users themselves. */
-static void show_process(pid_t pid)
-{
-	char path[64], line[256], command[160] = "", state = '?';
-	unsigned int uid = 0;
-	int inside = 0;
-	const struct passwd *passwd;
+	char path[64], command[160] = "";
+	const struct passwd *passwd = getpwuid(process->uid);
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		sscanf(line, "State: %c", &state);
-		sscanf(line, "Uid: %u", &uid);
-		if (strncmp(line, "NSpid:", 6) == 0)
-			inside = atoi(strrchr(line, '\t') ? strrchr(line, '\t') + 1 : "0");
-	}
-	if (file)
-		fclose(file);
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	(void)data;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)process->pid);
 	file = fopen(path, "re");
 	if (file) {
 		size_t size = fread(command, 1, sizeof(command) - 1, file);
@@ -162,31 +119,23 @@ static void show_process(pid_t pid)
 			command[size - 1] = '\0';
 		fclose(file);
 	}
-	passwd = getpwuid(uid);
+	printf("  %7d %6d ", (int)process->pid, (int)process->inside);
 	if (passwd)
-		printf("  %7d %6d %-12s %c %s\n", (int)pid, inside, passwd->pw_name, state, command);
+		printf("%-12s", passwd->pw_name);
 	else
-		printf("  %7d %6d %-12u %c %s\n", (int)pid, inside, uid, state, command);
+		printf("%-12u", process->uid);
+	printf(" %c %s\n", process->state, command);
 }
 
 static void show_processes(const struct live_box *box)
 {
-	ino_t namespace = namespace_of(box->pid, "pid");
-	DIR *proc;
-	const struct dirent *entry;
-
 	if (!(box->record.namespaces & CLONE_NEWPID)) {
 		row("Processes", "unknown: the box has no PID namespace");
 		return;
 	}
 	row("Processes", "%u and nsbox-init:", box->head.processes);
 	printf("  %7s %6s %-12s %c %s\n", "PID", "INSIDE", "USER", 'S', "COMMAND");
-	proc = opendir("/proc");
-	while (proc && (entry = readdir(proc)))
-		if (isdigit((unsigned char)entry->d_name[0]) && is_inside(atoi(entry->d_name), namespace))
-			show_process(atoi(entry->d_name));
-	if (proc)
-		closedir(proc);
+	processes_each(box->pid, show_process, NULL);
 }
 
 static int show(const char *id, const char *conf)

@@ -2,6 +2,7 @@
 #include "../box/kernel.h"
 #include "boxes.h"
 #include "commands.h"
+#include "processes.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -81,6 +82,19 @@ static bool is_gone(const struct end *end, int64_t until)
 	return result == 1;
 }
 
+static void complain_of_rest(const struct end *end, int64_t seconds, bool now)
+{
+	char keeper[300];
+
+	processes_tell_what_keeps(end->box.pid, keeper, sizeof(keeper));
+	if (keeper[0])
+		complain("box %s has not ended after %lld s: %s", end->id, (long long)seconds, keeper);
+	else
+		complain("box %s has not ended after %lld s: its nsbox-init, PID %d, does not act; %s",
+			end->id, (long long)seconds, (int)end->box.pid,
+			now ? "look at it with ps" : "try nsboxctl stop --now");
+}
+
 /* Waits until the kernel says that nsbox-init is no more, which it says after the last process of the box. */
 static bool finish(struct end *end, int64_t began, bool now)
 {
@@ -97,11 +111,7 @@ static bool finish(struct end *end, int64_t began, bool now)
 		printf("%s: %s after %.1f s\n", end->id, now ? "ended" : "stopped",
 			(double)(now_ms() - began) / 1000);
 	else
-		complain("box %s has not ended after %lld s: its nsbox-init, PID %d, does not act or a "
-			 "process hangs in the "
-			 "kernel; %s",
-			end->id, (long long)(now_ms() - began) / 1000, (int)end->box.pid,
-			now ? "look at it with ps" : "try nsboxctl stop --now");
+		complain_of_rest(end, (now_ms() - began) / 1000, now);
 	close(end->pidfd);
 	return gone;
 }

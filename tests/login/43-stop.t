@@ -89,6 +89,33 @@ nsboxctl stop --now "$id" >"$T/out" 2>"$T/err"
 is "$? $(count_holders)" "0 0" "--now ends a box whose nsbox-init does not act, by its full id" || diag "$(cat "$T/err")"
 box_gone
 
+# --- What the kernel still waits for: a process that ended, and whose parent outside has not reaped it ---
+
+box_open bob
+id=$(box_do 'echo $NSBOX')
+inside=$(pgrep -P "$BOX_PID") holder=$(holders) parent=$BOX_PID
+kill -STOP "$parent"
+until_ok 5 grep -q "^State:.T" "/proc/$parent/status"
+nsboxctl stop "$id" >"$T/out" 2>"$T/err"
+is "$? $(wc -c <"$T/out")" "1 0" "a box that does not end is not said to have"
+like "$(cat "$T/err")" \
+    "box $id has not ended after [0-9]+ s: its process $inside \(bash\) has ended, but its parent, $parent \(session\),.*kill -CONT $parent$" \
+    "... but what keeps it, and what to do"
+nsboxctl list --noheadings -o PID,STATE,BOX,NOTE >"$T/out" 2>"$T/err"
+is "$?" 1 "the list shows it"
+like "$(cat "$T/out")" "^ *$holder ended +its process $inside \(bash\) has ended.*kill -CONT $parent$" "... with the same"
+like "$(cat "$T/err")" "PID $holder has ended, and its box has not: its process $inside .*kill -CONT $parent$" "... twice"
+nsboxctl stop --now "$id" >"$T/out" 2>"$T/err"
+like "$? $(cat "$T/err")" "^1 .*no live box has an id" "nobody can end it any more"
+exec 7>&- 8<&-
+box_open alice 2>/dev/null
+is "$(nsboxctl show "$(box_do 'echo $NSBOX' | cut -c1-8)" | awk '$1 == "User" { print $2 }')" alice "it is in no other box's way"
+box_do 'exit' >/dev/null 2>&1
+exec 7>&- 8<&-
+kill -CONT "$parent"
+wait
+is "$(nsboxctl list)" "" "it ends when it has been reaped"
+
 # --- Several ---
 
 ids=()

@@ -9,6 +9,7 @@
 struct names {
 	const char *const *names;
 	size_t n_names;
+	bool are_lower; /* as libpam makes services', so that an item means the same in any case */
 };
 
 static bool is_glob(struct span item)
@@ -29,6 +30,8 @@ static bool item_fits(struct span item, const struct names *names)
 
 	if (span_copy(item, pattern, sizeof(pattern)) < 0)
 		return false;
+	for (char *c = pattern; names->are_lower && *c; c++)
+		*c = text_lower(*c);
 	if (!is_glob(item))
 		return names->n_names > 0 &&
 		       bsearch(pattern, names->names, names->n_names, sizeof(*names->names), by_name);
@@ -100,7 +103,7 @@ bool match_login(const struct match *match, const struct section *section, const
 {
 	const char *user = match->account->name ? match->account->name : match->login->user;
 	const char *service = match->login->service ? match->login->service : "";
-	const struct names users = {&user, 1}, services = {&service, 1};
+	const struct names users = {&user, 1, false}, services = {&service, 1, true};
 
 	*why_not = "it has no Users, Groups or Services";
 	if (!section->decides)
@@ -132,7 +135,7 @@ static int decides(struct match *match, const struct section *section, const cha
 	r = know_groups(match);
 	if (r < 0)
 		return r;
-	groups = (struct names){(const char *const *)match->groups.names, match->groups.n_names};
+	groups = (struct names){(const char *const *)match->groups.names, match->groups.n_names, false};
 	*why_not = "its Groups do not fit";
 	return row_fits(match, section, KEY_GROUPS, &groups, false);
 }

@@ -31,15 +31,20 @@ struct visit {
 
 /* --- what is gathered outside --- */
 
-/* The lease keeps the box from ending while somebody is in it. It is this process's, and ends with it. */
-static int take_lease(struct visit *visit)
+/* The lease keeps the box from ending while somebody is in it. It is this process's, and ends with it. The log tells who came as
+ * it does of logins.
+ */
+static int take_lease(struct visit *visit, const char *user)
 {
-	const struct lease_request request = {.operation = LEASE_JOIN};
+	struct lease_request request = {.operation = LEASE_JOIN, .digest = visit->box.record.digest};
 	cleanup_fd int me = sys_pidfd_open(getpid());
 	cleanup_fd int connection = -1;
 	struct lease_reply reply = {.head = {.error = 0}};
-	int result = me < 0 ? me : live_ask(visit->box.pid, &request, me, &connection, &visit->self);
+	int result;
 
+	box_describe(visit->box.record.policy, user, "nsboxctl", NULL, ttyname(STDIN_FILENO), request.who,
+		sizeof(request.who));
+	result = me < 0 ? me : live_ask(visit->box.pid, &request, me, &connection, &visit->self);
 	if (result >= 0)
 		result = live_receive(connection, &reply);
 	if (result >= 0 && reply.head.error != 0)
@@ -234,7 +239,7 @@ static int run(struct visit *visit)
  */
 static int enter(struct visit *visit, const char *id, const char *user)
 {
-	int mask;
+	int mask, result;
 
 	if (user_look_up(user, &visit->user) < 0 || boxes_find(id, &visit->box) < 0)
 		return STATUS_FAILED;
@@ -243,11 +248,18 @@ static int enter(struct visit *visit, const char *id, const char *user)
 			(int)visit->box.pid);
 		return STATUS_FAILED;
 	}
-	if (take_lease(visit) < 0)
+	if (take_lease(visit, user) < 0)
 		return STATUS_FAILED;
 	mask = namespaces_between(visit->box.pid);
 	find_cgroup(visit);
 	read_limits(visit);
+	result = isatty(STDIN_FILENO) ? 0 : terminal_only_write();
+	if (result < 0) {
+		complain("box %s is not entered, for what runs there could read from this terminal: %s; send "
+			 "output elsewhere",
+			visit->box.record.id, strerror(-result));
+		return STATUS_FAILED;
+	}
 	if (mask < 0 || (mask > 0 && setns(visit->self, mask) < 0)) {
 		int error = mask < 0 ? -mask : errno;
 

@@ -2,6 +2,7 @@
 #include "../box/kernel.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -58,6 +59,22 @@ int terminal_open(struct terminal *terminal, uid_t owner)
 		tcsetattr(terminal->slave, TCSANOW, &terminal->before) < 0)
 		return -errno;
 	copy_size(terminal);
+	return 0;
+}
+
+int terminal_only_write(void)
+{
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		char path[32];
+
+		if (!isatty(fd))
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		cleanup_fd int again = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+
+		if (again < 0 || dup2(again, fd) < 0)
+			return -errno;
+	}
 	return 0;
 }
 

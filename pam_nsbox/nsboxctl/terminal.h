@@ -2,7 +2,8 @@
  *
  * The command gets a pseudo-terminal of the box's devpts as its controlling terminal, and never a descriptor
  * of the outer one: whoever reads commands there could be made to read what a process of the box typed
- * (TIOCSTI).
+ * (TIOCSTI). Where standard input is no terminal there is none of the box's, and output goes to the outer one by
+ * descriptors that cannot be read.
  */
 #ifndef NSBOX_TERMINAL_H
 #define NSBOX_TERMINAL_H
@@ -21,6 +22,9 @@ struct terminal {
  * gives it to the user. 0 or a negative errno.
  */
 int terminal_open(struct terminal *terminal, uid_t owner);
+
+/* Opens standard output and error, where they are terminals, anew for writing alone; needs /proc. 0 or a negative errno. */
+int terminal_only_write(void);
 
 /* In the child: a new session, with the pseudo-terminal as its controlling terminal, and in the place of each
  * standard descriptor that is a terminal. Without a pseudo-terminal (master -1) a new session alone. 0 or a

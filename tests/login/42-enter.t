@@ -54,6 +54,9 @@ is "$(nsboxctl enter "$id" -- sh -c 'ls /proc/self/fd | xargs')" "0 1 2 3" "no d
 like "$(nsboxctl enter "$id" -u nobody-of-that-name -- id 2>&1; echo "status $?")" "there is no user.*status 1$" \
     "an unknown user is said to be so"
 
+logged "joined box=\"$id\" policy=\"alone\" user=\"alice\" service=\"nsboxctl\" from=\"\" tty=.* lease=[0-9]+ leases=2$" "the log tells who enters"
+logged_times 0 "joined .*service=\"nsboxctl\".*note=" "... a box whose policy is as it was"
+
 # --- It holds the box ---
 
 nsboxctl enter "$id" -- sh -c 'echo in; sleep 4352' >"$T/out" &
@@ -167,6 +170,9 @@ script -qec "nsboxctl enter $id -u alice -- tty" /dev/null >"$T/out" </dev/null
 like "$(cat "$T/out")" '/dev/pts/[0-9]+' "a terminal that sends nothing will do"
 script -qec "nsboxctl enter $id -- sh -c 'test -t 0 && test ! -t 1 && stat -Lc %d:%i /dev/fd/1' >$T/redirected" /dev/null </dev/null >/dev/null
 is "$(cat "$T/redirected")" "$(stat -c %d:%i "$T/redirected")" "output that was redirected stays so, beside a terminal on standard input"
+echo typed by root | script -qec "nsboxctl enter $id -u alice -- sh -c 'tty; head -c 5 <&1; head -c 5 <&2; echo there' </dev/null" /dev/null >"$T/out"
+is "$(tr -d '\r' <"$T/out" | grep -Ev '^typed by root$|Bad file descriptor')" "not a tty
+there" "without a terminal on standard input it cannot read from that on the others"
 big=$(script -qec "nsboxctl enter $id -- sh -c 'stty -opost; head -c 300000 /dev/zero | tr \\\\0 x'" /dev/null </dev/null | tr -cd x | wc -c)
 is "$big" 300000 "nothing of a long output is lost at its end"
 box_close

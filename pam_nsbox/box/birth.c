@@ -42,7 +42,7 @@ static int intermediate_main(void *data)
 }
 
 /* Ends a birth that went wrong or takes too long. Who is killed in the middle of clone(2) may leave the number of a
- * descriptor that was never there, so the kernel is asked whether it is a pidfd. A holder that hangs in a system call
+ * descriptor that was never there, so the kernel is asked then whether it is a pidfd. A holder that hangs in a system call
  * which cannot be interrupted is given a moment.
  */
 static void abort_birth(struct birth *birth)
@@ -52,7 +52,8 @@ static void abort_birth(struct birth *birth)
 	kill(birth->intermediate, SIGKILL);
 	waitpid(birth->intermediate, NULL, __WALL);
 	birth->intermediate = 0;
-	if (birth->holder < 0 || sys_pidfd_send_signal(birth->holder, SIGKILL, NULL) == -EBADF)
+	if (birth->holder < 0 ||
+		(sys_pidfd_send_signal(birth->holder, SIGKILL, NULL) == -EBADF && !birth->has_left))
 		return;
 	ended.fd = birth->holder;
 	birth->is_hanging = poll(&ended, 1, 1000) != 1;

@@ -382,8 +382,6 @@ static void tell_of_lease(struct box *box, const char *event, const struct lease
 {
 	struct line line;
 
-	if (request->who[0] == '\0')
-		return;
 	line_event(box, &line, event);
 	line_text(&line, " ");
 	line_text(&line, request->who);

@@ -93,7 +93,7 @@ struct lease_request {
 	uint32_t operation;
 	uint32_t reserved;
 	uint64_t digest; /* LEASE_JOIN: of the settings that its policy has today */
-	char who[800]; /* LEASE_JOIN: for the log, as key="value" without control characters */
+	char who[800];	 /* LEASE_JOIN: for the log, as key="value" without control characters */
 };
 
 struct lease_reply_head {

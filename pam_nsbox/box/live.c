@@ -140,17 +140,14 @@ static int is_called_init(pid_t pid, char *status, size_t size)
 }
 
 /* A process that ends gives its descriptors back first. PID 1 of a namespace then waits for all others there to be reaped
- * (zap_pid_ns_processes() in kernel/pid_namespace.c), by parents that may stand outside. With two numbers it is a box's of this
- * PID namespace, and none that lies in a box or a container.
+ * (zap_pid_ns_processes() in kernel/pid_namespace.c), by parents that may stand outside.
  */
 static bool waits_for_others(const char *status)
 {
-	const char *numbers = strstr(status, "\nNSpid:");
-	int inside;
-	char end;
+	const char *numbers = strstr(status, "\nNSpid:"), *end = numbers ? strchr(numbers + 1, '\n') : NULL;
 
-	return strstr(status, "\nFDSize:\t0\n") && !strstr(status, "\nState:\tZ") && numbers &&
-	       sscanf(numbers, "\nNSpid: %*d %d%c", &inside, &end) == 2 && inside == 1 && end == '\n';
+	return strstr(status, "\nFDSize:\t0\n") && !strstr(status, "\nState:\tZ") && end &&
+	       strncmp(end - 2, "\t1", 2) == 0;
 }
 
 /* Whether INIT_FD_REGISTRY of the process is the register, and none that anybody may have (O_PATH): root has opened it. The process

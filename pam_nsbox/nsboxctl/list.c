@@ -102,7 +102,7 @@ static void write_changed(const struct cell_source *source, char *buf, size_t si
 static void write_note(const struct cell_source *source, char *buf, size_t size)
 {
 	if (source->box->ended)
-		processes_tell_what_keeps(source->box->pid, buf, size);
+		snprintf(buf, size, "nsbox-init has ended, and waits for a process");
 	else if (!source->box->answered)
 		snprintf(buf, size, "nsbox-init does not answer");
 	else if (source->changed)
@@ -240,20 +240,19 @@ static int print(const struct view *view, const struct boxes *boxes)
 	return result;
 }
 
-static void complain_of_silence(const struct live_box *box)
+/* Returns whether something is wrong that root has to mend; what any user can bring about is only told. */
+static bool complain_of_silence(const struct live_box *box)
 {
 	int pid = (int)box->pid;
 	char keeper[300];
 
-	if (box->ended) {
-		processes_tell_what_keeps(box->pid, keeper, sizeof(keeper));
-		complain("the nsbox-init with PID %d has ended, and its box has not: %s", pid,
-			keeper[0] ? keeper : "look at its PID namespace with lsns");
-	} else {
+	if (!box->ended)
 		complain("the nsbox-init with PID %d does not answer within %d s; "
 			 "if it was stopped by hand, kill -CONT %d, to end its box, kill -KILL %d",
 			pid, LIVE_TIMEOUT_MS / 1000, pid, pid);
-	}
+	else if (processes_tell_what_keeps(box->pid, keeper, sizeof(keeper)))
+		complain("note: the nsbox-init with PID %d has ended, and its box has not: %s", pid, keeper);
+	return !box->ended;
 }
 
 static int list(const struct view *view)
@@ -263,10 +262,8 @@ static int list(const struct view *view)
 		boxes_collect(&boxes, true) == 0 && print(view, &boxes) == 0 ? STATUS_DONE : STATUS_FAILED;
 
 	for (size_t i = 0; i < boxes.n; i++)
-		if (!boxes.all[i].answered) {
-			complain_of_silence(&boxes.all[i]);
+		if (!boxes.all[i].answered && complain_of_silence(&boxes.all[i]))
 			status = STATUS_FAILED;
-		}
 	boxes_free(&boxes);
 	return status;
 }

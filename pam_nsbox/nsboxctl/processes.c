@@ -26,6 +26,9 @@ void process_read(pid_t pid, struct process *process)
 		sscanf(line, "Name:\t%63[^\n]", name);
 		sscanf(line, "State: %c", &process->state);
 		sscanf(line, "PPid: %d", &process->parent);
+		sscanf(line, "TracerPid: %d", &process->tracer);
+		if (strcmp(line, "FDSize:\t0\n") == 0)
+			process->has_ended = true;
 		sscanf(line, "Uid: %u", &process->uid);
 		if (last && strncmp(line, "NSpid:", 6) == 0)
 			process->inside = atoi(last);
@@ -77,32 +80,51 @@ void processes_each(pid_t init, void (*visit)(const struct process *process, voi
 		closedir(proc);
 }
 
-/* An end that is kept up: by a process that its parent, outside, has not taken note of; or that is in the kernel's hands. */
+struct keeper {
+	pid_t init;
+	ino_t namespace;
+	struct process process; /* 0: none was found */
+};
+
+/* What has ended stays until its tracer, or else its parent, has taken note; of a parent that is inside the kernel takes care. */
 static void find_keeper(const struct process *process, void *data)
 {
-	struct process *found = data;
+	struct keeper *keeper = data;
+	bool waits = process->tracer > 0
+			     ? process->state == 'Z' || process->state == 't'
+			     : process->state == 'Z' && !is_inside(process->parent, keeper->namespace);
 
-	if (process->inside != 1 && (process->state == 'Z' || process->state == 'D'))
-		*found = *process;
+	if (process->pid != keeper->init && (waits || process->state == 'D'))
+		keeper->process = *process;
 }
 
-void processes_tell_what_keeps(pid_t init, char *buf, size_t size)
+bool processes_tell_what_keeps(pid_t init, char *buf, size_t size)
 {
-	struct process keeper = {.pid = 0}, parent;
+	struct keeper keeper = {.init = init, .namespace = process_namespace(init, "pid")};
+	const struct process *found = &keeper.process;
+	const char *role = "parent";
+	struct process other;
 
+	process_read(init, &other);
+	if (!other.has_ended)
+		return false;
 	processes_each(init, find_keeper, &keeper);
-	process_read(keeper.parent, &parent);
-	if (keeper.pid == 0)
-		snprintf(buf, size > 0, "%s", "");
-	else if (keeper.state == 'Z')
-		snprintf(buf, size,
-			"its process %d (%s) has ended, but its parent, %d (%s), has not taken note of "
-			"that%s %d",
-			(int)keeper.pid, keeper.name, (int)parent.pid, parent.name,
-			parent.state == 'T' ? ", for it is stopped: kill -CONT"
-					    : "; if it does not go on, kill",
-			(int)parent.pid);
+	if (found->tracer > 0)
+		role = "tracer";
+	process_read(found->tracer > 0 ? found->tracer : found->parent, &other);
+	if (found->pid == 0)
+		snprintf(buf, size, "lsns shows whether its PID namespace is still there");
+	else if (found->state == 'D')
+		snprintf(buf, size, "its process %d \"%s\" hangs in the kernel (cat /proc/%d/stack)",
+			(int)found->pid, found->name, (int)found->pid);
+	else if (other.pid <= 0 || other.state == '?')
+		snprintf(buf, size, "its process %d \"%s\" has ended, and its %s has not taken note of that",
+			(int)found->pid, found->name, role);
 	else
-		snprintf(buf, size, "its process %d (%s) hangs in the kernel (cat /proc/%d/stack)",
-			(int)keeper.pid, keeper.name, (int)keeper.pid);
+		snprintf(buf, size,
+			"its process %d \"%s\" has ended, and its %s, %d \"%s\", has not taken note of "
+			"that%s",
+			(int)found->pid, found->name, role, (int)other.pid, other.name,
+			other.state == 'T' ? ", for it is stopped (kill -CONT)" : "");
+	return true;
 }

@@ -2,15 +2,17 @@
 #ifndef NSBOX_PROCESSES_H
 #define NSBOX_PROCESSES_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 struct process {
-	pid_t pid, parent; /* as seen from here */
-	pid_t inside;	   /* its number in its own PID namespace */
-	uid_t uid;	   /* real */
-	char state;	   /* as in proc_pid_stat(5); '?': it is gone */
-	char name[64];	   /* cleaned (box_clean_text()) */
+	pid_t pid, parent, tracer; /* as seen from here; 0: there is none to be seen */
+	pid_t inside;		   /* its number in its own PID namespace */
+	uid_t uid;		   /* real */
+	bool has_ended;		   /* it has no descriptors any more; it may wait for others */
+	char state;		   /* as in proc_pid_stat(5); '?': it is gone */
+	char name[64];		   /* cleaned (box_clean_text()) */
 };
 
 /* What /proc says of the process. */
@@ -24,9 +26,9 @@ ino_t process_namespace(pid_t pid, const char *kind);
  */
 void processes_each(pid_t init, void (*visit)(const struct process *process, void *data), void *data);
 
-/* Writes what keeps a box whose nsbox-init has ended or was asked to, and what to do: part of a sentence, or an empty text where
- * nothing is found.
+/* Returns whether that nsbox-init has ended and is still there; writes then, as a part of a sentence, what keeps it, and what to
+ * do.
  */
-void processes_tell_what_keeps(pid_t init, char *buf, size_t size);
+bool processes_tell_what_keeps(pid_t init, char *buf, size_t size);
 
 #endif

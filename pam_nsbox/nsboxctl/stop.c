@@ -86,8 +86,7 @@ static void complain_of_rest(const struct end *end, int64_t seconds, bool now)
 {
 	char keeper[300];
 
-	processes_tell_what_keeps(end->box.pid, keeper, sizeof(keeper));
-	if (keeper[0])
+	if (processes_tell_what_keeps(end->box.pid, keeper, sizeof(keeper)))
 		complain("box %s has not ended after %lld s: %s", end->id, (long long)seconds, keeper);
 	else
 		complain("box %s has not ended after %lld s: its nsbox-init, PID %d, does not act; %s",

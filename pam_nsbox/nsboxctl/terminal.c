@@ -67,12 +67,13 @@ int terminal_only_write(void)
 	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
 		char path[32];
 
-		if (!isatty(fd))
+		if (!isatty(fd) || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		cleanup_fd int again = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+		/* A serial line whose other end is away is not waited for. */
+		cleanup_fd int again = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
-		if (again < 0 || dup2(again, fd) < 0)
+		if (again < 0 || fcntl(again, F_SETFL, 0) < 0 || dup2(again, fd) < 0)
 			return -errno;
 	}
 	return 0;

@@ -173,6 +173,8 @@ is "$(cat "$T/redirected")" "$(stat -c %d:%i "$T/redirected")" "output that was 
 echo typed by root | script -qec "nsboxctl enter $id -u alice -- sh -c 'tty; head -c 5 <&1; head -c 5 <&2; echo there' </dev/null" /dev/null >"$T/out"
 is "$(tr -d '\r' <"$T/out" | grep -Ev '^typed by root$|Bad file descriptor')" "not a tty
 there" "without a terminal on standard input it cannot read from that on the others"
+is "$(setsid -w script -qec "setsid -w nsboxctl enter $id -- echo through </dev/null >/dev/tty" /dev/null </dev/null | tr -d '\r')" through \
+    "... where it can write alone nothing is changed"
 big=$(script -qec "nsboxctl enter $id -- sh -c 'stty -opost; head -c 300000 /dev/zero | tr \\\\0 x'" /dev/null </dev/null | tr -cd x | wc -c)
 is "$big" 300000 "nothing of a long output is lost at its end"
 box_close

@@ -214,7 +214,7 @@ is "$? $(wc -l <"$T/out") $(cat "$T/err") $(grep -c INJECTED "$T/strace")" "0 4 
 evil=$'exec -a "evil\xc2\x9b31m\x9b\xc3\xa4" sleep 4345'
 session --user bob -- bash -c "$evil" >"$T/null" 2>&1 &
 hostile=$!
-until_ok 10 pgrep -f ' 4345$' >"$T/null"
+until_ok 10 pgrep -f '^evil' >"$T/null"
 is "$(nsboxctl show "$bob" | grep -ao 'evil.*')" 'evil??31m?ä 4345' "no text of a process's is a control sequence of the terminal's"
 session --user bob -- bash -c $'exec -a "$(printf "A%.0s" {1..158})\e" sleep 4347' >"$T/null" 2>&1 &
 until_ok 10 pgrep -f ' 4347$' >"$T/null"

@@ -1,9 +1,11 @@
 #include "file_size.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
+/* sigprocmask(2) is the calling thread's on Linux; pthread_sigmask(3) is the same call, in a library of its own before glibc 2.32.
+ */
 void file_size_lift(struct file_size *size)
 {
 	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
@@ -15,7 +17,7 @@ void file_size_lift(struct file_size *size)
 		return;
 	sigemptyset(&signal);
 	sigaddset(&signal, SIGXFSZ);
-	pthread_sigmask(SIG_BLOCK, &signal, &size->signals);
+	sigprocmask(SIG_BLOCK, &signal, &size->signals);
 	if (setrlimit(RLIMIT_FSIZE, &none) < 0)
 		setrlimit(RLIMIT_FSIZE, &(struct rlimit){size->before.rlim_max, size->before.rlim_max});
 }
@@ -32,6 +34,6 @@ void file_size_restore(const struct file_size *size)
 	sigemptyset(&signal);
 	sigaddset(&signal, SIGXFSZ);
 	sigtimedwait(&signal, NULL, &now);
-	pthread_sigmask(SIG_SETMASK, &size->signals, NULL);
+	sigprocmask(SIG_SETMASK, &size->signals, NULL);
 	errno = error;
 }

@@ -11,12 +11,15 @@ session_of() {
     sed -n 's|.*/session-\([^/]*\)\.scope.*|\1|p' "/proc/$1/cgroup" | head -n 1
 }
 
-# in_box NAME: alice's login by that name, which says in which box and session it is, and ends when it is asked to
+# in_box NAME: alice's login by that name, which says in which box and session it is, and ends when it is asked to; second
+# is asked by nsbox-init, and at once by systemd too, with SIGHUP, when logind ends its session with KillUserProcesses
 declare -A CLIENT=()
 in_box() {
+    local hangup=
     rm -f "$T/$1" "$PROBES/asked-$1"
+    [ "$1" != second ] || hangup='trap "" HUP;'
     # bash writes "Terminated" of its child, to an sshd that is gone, and would die of it.
-    ssh "${SSH_OPTIONS[@]}" -o BatchMode=yes alice@127.0.0.1 "exec 2>/dev/null; trap 'echo asked >$PROBES/asked-$1; exit' TERM;" \
+    ssh "${SSH_OPTIONS[@]}" -o BatchMode=yes alice@127.0.0.1 "exec 2>/dev/null; $hangup trap 'echo asked >$PROBES/asked-$1; exit' TERM;" \
         'echo "box $NSBOX $XDG_SESSION_ID"; while :; do sleep 0.1; done' >"$T/$1" 2>&1 3>&- &
     CLIENT[$1]=$!
     until_ok $((30 * SLOW)) grep -q '^box ' "$T/$1"
@@ -75,7 +78,6 @@ log_here
 loginctl terminate-session "$(field first 3)"
 ok "loginctl terminate-session of the session that made the box ends it for the other too" until_ok $((20 * SLOW)) is_out second
 at_most $((SECONDS - began)) $((4 * SLOW)) "at once"
-# Its sshd may be gone before it has written that.
 ok "and politely" until_ok "$SLOW" test -s "$PROBES/asked-second"
 all_out
 is "$(what_is_left)" "" "nothing is left of it"

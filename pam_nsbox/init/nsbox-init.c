@@ -45,7 +45,8 @@ struct box {
 	bool stop_now;	     /* without waiting for anybody */
 	enum box_state state;
 	int64_t stopping_since; /* monotonic milliseconds */
-	bool hung_up;		/* SIGHUP has followed SIGTERM */
+	bool shells_hung_up;	/* SIGHUP has followed, for those who ignore SIGTERM */
+	bool hung_up;		/* and for everybody */
 	int64_t log_period;	/* when the current LOG_PERIOD_MS began, monotonic milliseconds */
 	int64_t log_patience;	/* what is left of LOG_WAIT_MS in it */
 	uint32_t n_leases;
@@ -195,11 +196,11 @@ static void line_begin(const struct box *box, struct line *line, const char *eve
 
 /* --- the processes of the box --- */
 
-/* Calls visit with a pidfd for every live process but nsbox-init until it returns false. A zombie does not
+/* Calls visit with number and pidfd of every live process but nsbox-init until it returns false. A zombie does not
  * count: one whose parent stands outside the box may stay for as long as that parent likes. Returns false if there was no
  * descriptor, or no memory, for one that may be alive.
  */
-static bool each_process(const struct box *box, bool (*visit)(int pidfd, void *data), void *data)
+static bool each_process(const struct box *box, bool (*visit)(int pid, int pidfd, void *data), void *data)
 {
 	bool has_seen_all = true;
 	char entries[1024] __attribute__((aligned(8)));
@@ -231,7 +232,7 @@ static bool each_process(const struct box *box, bool (*visit)(int pidfd, void *d
 				continue;
 			}
 			if (poll(&ended, 1, 0) == 0)
-				go_on = visit(pidfd, data);
+				go_on = visit(pid, pidfd, data);
 			else
 				close(pidfd);
 		}
@@ -239,14 +240,16 @@ static bool each_process(const struct box *box, bool (*visit)(int pidfd, void *d
 	return has_seen_all;
 }
 
-static bool keep_first(int pidfd, void *data)
+static bool keep_first(int pid, int pidfd, void *data)
 {
+	(void)pid;
 	*(int *)data = pidfd;
 	return false;
 }
 
-static bool count(int pidfd, void *data)
+static bool count(int pid, int pidfd, void *data)
 {
+	(void)pid;
 	++*(uint32_t *)data;
 	close(pidfd);
 	return true;
@@ -298,7 +301,9 @@ static _Noreturn void end(struct box *box)
 	_exit(0); /* the kernel kills what is left in the PID namespace */
 }
 
-/* How long processes have to act on SIGTERM before those that are left get SIGHUP, in milliseconds. */
+/* How long processes have to act on SIGTERM before those that ignore it get SIGHUP, in milliseconds; all others get it when half
+ * of TimeoutStopSec is over: to one that saves what it has, on SIGTERM, it would be the end.
+ */
 #define HANGUP_MS 100
 
 /* A process that was stopped acts on nothing before SIGCONT. */
@@ -308,8 +313,43 @@ static void ask_to_end(int signal)
 	kill(-1, SIGCONT);
 }
 
-/* Asks every process to end: first with SIGTERM, which interactive shells ignore, then with SIGHUP, on which they save
- * their history. sshd ends on the first, which closes its shell's terminal, so that the kernel sends the shell a SIGHUP
+/* Whether the process ignores SIGTERM, by the mask of SigIgn in /proc/PID/status, 16 hexadecimal digits. */
+static bool ignores_sigterm(int pid)
+{
+	static const char field[] = "\nSigIgn:\t";
+	char status[4096];
+	struct line path = {.used = 0};
+	const char *mask;
+	ssize_t size;
+	int fd;
+
+	line_number(&path, "", (uint64_t)pid);
+	line_text(&path, "/status");
+	path.text[path.used] = '\0';
+	fd = openat(INIT_FD_PROC, path.text, O_RDONLY | O_CLOEXEC);
+	size = read(fd, status, sizeof(status) - 1);
+	close(fd);
+	status[size > 0 ? size : 0] = '\0';
+	mask = strstr(status, field);
+	if (!mask || strlen(mask) < sizeof(field) - 1 + 16)
+		return false;
+	mask += sizeof(field) - 1 + 12; /* the digit of the signals 13 to 16 */
+	return ((*mask <= '9' ? *mask - '0' : *mask - 'a' + 10) & 1 << (SIGTERM - 13)) != 0;
+}
+
+static bool hang_up_shell(int pid, int pidfd, void *data)
+{
+	(void)data;
+	if (ignores_sigterm(pid)) {
+		syscall(SYS_pidfd_send_signal, pidfd, SIGHUP, NULL, 0);
+		syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
+	}
+	close(pidfd);
+	return true;
+}
+
+/* Asks every process to end: first with SIGTERM, which interactive shells ignore, then these with SIGHUP, on which they save
+ * their history, and at last everybody with that. sshd ends on the first, which closes its shell's terminal, so that the kernel sends the shell a SIGHUP
  * already. A shell that gets several signals while it acts on one may lose its history (measured: bash, 2 of 80 times
  * with all of them sent at once).
  */
@@ -317,7 +357,7 @@ static void begin_stopping(struct box *box)
 {
 	box->state = BOX_STOPPING;
 	box->stopping_since = now_ms();
-	box->hung_up = false;
+	box->shells_hung_up = box->hung_up = false;
 	watch_process(box, -1);
 	if (box->is_pid_1) /* otherwise -1 would mean the host's processes */
 		ask_to_end(SIGTERM);
@@ -365,9 +405,12 @@ static int settle(struct box *box)
 		end(box);
 	if (pidfd >= 0)
 		close(pidfd);
-	if (!box->hung_up && (stopping_for >= HANGUP_MS || 2 * stopping_for >= box->record.timeout_stop_ms)) {
+	if (!box->hung_up && 2 * stopping_for >= box->record.timeout_stop_ms) {
 		box->hung_up = true;
 		ask_to_end(SIGHUP);
+	} else if (!box->shells_hung_up && stopping_for >= HANGUP_MS) {
+		box->shells_hung_up = true;
+		each_process(box, hang_up_shell, NULL);
 	}
 
 	int64_t left = box->record.timeout_stop_ms - stopping_for;

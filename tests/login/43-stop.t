@@ -52,13 +52,34 @@ nothing_left "nothing is left of a box that was stopped"
 
 box_open alice
 id=$(box_do 'echo $NSBOX')
-box_do '(trap "sleep 0.5; echo saved >~/saved; exit" TERM; trap "" HUP; while :; do sleep 0.05; done) & :' >/dev/null
+box_do '(trap "read -r -t 0.5 <>/dev/ptmx; echo saved >~/saved; exit" TERM; while :; do sleep 0.05; done) & :' >/dev/null
 start=$(milliseconds)
 nsboxctl stop "${id:0:8}" >/dev/null
-is "$(cat "$home/saved")" saved "stop waits for a process that has something to save"
+is "$(cat "$home/saved")" saved "stop waits for a process that has something to save, and sends it no other signal meanwhile"
+at_least $(($(milliseconds) - start)) 450 "... for as long as it takes"
 at_most $(($(milliseconds) - start)) 3000 "... and not for the whole of TimeoutStopSec"
 box_gone
 rm -f "$home/saved"
+
+box_open alice
+id=$(box_do 'echo $NSBOX')
+box_do '(trap "" TERM; trap "echo hung up >~/saved; exit" HUP; while :; do sleep 0.05; done) & :' >/dev/null
+start=$(milliseconds)
+nsboxctl stop "$id" >/dev/null
+is "$(cat "$home/saved")" "hung up" "one that ignores SIGTERM, as interactive shells do, is hung up"
+at_most $(($(milliseconds) - start)) 1500 "... soon"
+box_gone
+rm -f "$home/saved"
+
+box_open bob
+id=$(box_do 'echo $NSBOX')
+box_do '(trap : TERM; trap "echo hung up >~/saved; exit" HUP; while :; do sleep 0.05; done) & :' >/dev/null
+start=$(milliseconds)
+nsboxctl stop "$id" >/dev/null
+is "$(cat "$(home_of bob)/saved")" "hung up" "one that catches it and goes on is, too"
+at_least $(($(milliseconds) - start)) 950 "... when half of TimeoutStopSec is over"
+box_gone
+rm -f "$(home_of bob)/saved"
 
 box_open bob
 id=$(box_do 'echo $NSBOX')

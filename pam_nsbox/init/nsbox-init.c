@@ -35,6 +35,8 @@ enum waited { WAITED_SIGNALS = 1, WAITED_LISTEN, WAITED_CLIENT, WAITED_LEASE, WA
 
 #define WAITED_DATA(what, fd) ((uint64_t)(what) << 32 | (uint32_t)(fd))
 
+#define MAX_SHELLS	      32
+
 struct box {
 	struct box_record record;
 	int process;	     /* lingering: pidfd of some process that is alive, or -1 */
@@ -45,10 +47,12 @@ struct box {
 	bool stop_now;	     /* without waiting for anybody */
 	enum box_state state;
 	int64_t stopping_since; /* monotonic milliseconds */
-	bool shells_hung_up;	/* SIGHUP has followed, for those who ignore SIGTERM */
+	bool shells_hung_up;	/* SIGHUP has followed, for those who ignored SIGTERM */
 	bool hung_up;		/* and for everybody */
-	int64_t log_period;	/* when the current LOG_PERIOD_MS began, monotonic milliseconds */
-	int64_t log_patience;	/* what is left of LOG_WAIT_MS in it */
+	int shells[MAX_SHELLS]; /* these, by number */
+	uint32_t n_shells;
+	int64_t log_period;   /* when the current LOG_PERIOD_MS began, monotonic milliseconds */
+	int64_t log_patience; /* what is left of LOG_WAIT_MS in it */
 	uint32_t n_leases;
 };
 
@@ -301,8 +305,8 @@ static _Noreturn void end(struct box *box)
 	_exit(0); /* the kernel kills what is left in the PID namespace */
 }
 
-/* How long processes have to act on SIGTERM before those that ignore it get SIGHUP, in milliseconds; all others get it when half
- * of TimeoutStopSec is over: to one that saves what it has, on SIGTERM, it would be the end.
+/* How long processes have to act on SIGTERM before those that ignored it before get SIGHUP, in milliseconds; everybody that is
+ * left gets it when half of TimeoutStopSec is over: to one that saves what it has, on SIGTERM, it would be the end.
  */
 #define HANGUP_MS 100
 
@@ -313,13 +317,14 @@ static void ask_to_end(int signal)
 	kill(-1, SIGCONT);
 }
 
-/* Whether the process ignores SIGTERM, by the mask of SigIgn in /proc/PID/status, 16 hexadecimal digits. */
+/* Whether the process ignores SIGTERM: by SigIgn in /proc/PID/status, a mask of 16 hexadecimal digits. */
 static bool ignores_sigterm(int pid)
 {
 	static const char field[] = "\nSigIgn:\t";
-	char status[4096];
+	const size_t length = sizeof(field) - 1, at = length + 12; /* the digit of the signals 13 to 16 */
 	struct line path = {.used = 0};
-	const char *mask;
+	char bytes[256], digit = '0';
+	size_t matched = 0;
 	ssize_t size;
 	int fd;
 
@@ -327,29 +332,43 @@ static bool ignores_sigterm(int pid)
 	line_text(&path, "/status");
 	path.text[path.used] = '\0';
 	fd = openat(INIT_FD_PROC, path.text, O_RDONLY | O_CLOEXEC);
-	size = read(fd, status, sizeof(status) - 1);
+	while (matched <= at && (size = read(fd, bytes, sizeof(bytes))) > 0)
+		for (ssize_t i = 0; i < size && matched <= at; i++) {
+			digit = bytes[i];
+			if (matched >= length || digit == field[matched])
+				matched++;
+			else
+				matched = digit == field[0];
+		}
 	close(fd);
-	status[size > 0 ? size : 0] = '\0';
-	mask = strstr(status, field);
-	if (!mask || strlen(mask) < sizeof(field) - 1 + 16)
-		return false;
-	mask += sizeof(field) - 1 + 12; /* the digit of the signals 13 to 16 */
-	return ((*mask <= '9' ? *mask - '0' : *mask - 'a' + 10) & 1 << (SIGTERM - 13)) != 0;
+	return matched > at && ((digit <= '9' ? digit - '0' : digit - 'a' + 10) & 1 << (SIGTERM - 13));
 }
 
-static bool hang_up_shell(int pid, int pidfd, void *data)
+static bool note_shell(int pid, int pidfd, void *data)
 {
-	(void)data;
-	if (ignores_sigterm(pid)) {
-		syscall(SYS_pidfd_send_signal, pidfd, SIGHUP, NULL, 0);
-		syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
-	}
+	struct box *box = data;
+
+	if (ignores_sigterm(pid))
+		box->shells[box->n_shells++] = pid;
 	close(pidfd);
-	return true;
+	return box->n_shells < MAX_SHELLS;
+}
+
+static void hang_up_shells(const struct box *box)
+{
+	for (uint32_t i = 0; i < box->n_shells; i++) {
+		int pidfd = (int)syscall(SYS_pidfd_open, box->shells[i], 0);
+
+		if (pidfd >= 0 && ignores_sigterm(box->shells[i])) {
+			syscall(SYS_pidfd_send_signal, pidfd, SIGHUP, NULL, 0);
+			syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
+		}
+		close(pidfd);
+	}
 }
 
 /* Asks every process to end: first with SIGTERM, which interactive shells ignore, then these with SIGHUP, on which they save
- * their history, and at last everybody with that. sshd ends on the first, which closes its shell's terminal, so that the kernel sends the shell a SIGHUP
+ * their history, and at last everybody with that. Who ignores SIGTERM only since it came is busy with it. sshd ends on the first, which closes its shell's terminal, so that the kernel sends the shell a SIGHUP
  * already. A shell that gets several signals while it acts on one may lose its history (measured: bash, 2 of 80 times
  * with all of them sent at once).
  */
@@ -359,8 +378,11 @@ static void begin_stopping(struct box *box)
 	box->stopping_since = now_ms();
 	box->shells_hung_up = box->hung_up = false;
 	watch_process(box, -1);
-	if (box->is_pid_1) /* otherwise -1 would mean the host's processes */
-		ask_to_end(SIGTERM);
+	box->n_shells = 0;
+	if (!box->is_pid_1 || kill(-1, 0) < 0) /* -1 would mean the host's processes; or there are none */
+		return;
+	each_process(box, note_shell, box);
+	ask_to_end(SIGTERM);
 }
 
 /* Decides what follows when the leases or the processes have changed. Returns the milliseconds until the box
@@ -406,11 +428,11 @@ static int settle(struct box *box)
 	if (pidfd >= 0)
 		close(pidfd);
 	if (!box->hung_up && 2 * stopping_for >= box->record.timeout_stop_ms) {
-		box->hung_up = true;
+		box->shells_hung_up = box->hung_up = true;
 		ask_to_end(SIGHUP);
 	} else if (!box->shells_hung_up && stopping_for >= HANGUP_MS) {
 		box->shells_hung_up = true;
-		each_process(box, hang_up_shell, NULL);
+		hang_up_shells(box);
 	}
 
 	int64_t left = box->record.timeout_stop_ms - stopping_for;

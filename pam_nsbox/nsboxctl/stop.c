@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "processes.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ struct end {
 	const char *argument;
 	struct live_box box;
 	char id[sizeof(((struct box_record *)NULL)->id)];
-	int pidfd; /* -1: it could not be asked to end */
+	int pidfd;     /* -1: it could not be asked to end */
+	int64_t asked; /* when, in monotonic milliseconds */
 };
 
 static int64_t now_ms(void)
@@ -57,6 +59,7 @@ static bool begin(struct end *end, bool now)
 	end->pidfd = boxes_pidfd(&end->box, end->id);
 	result = end->pidfd < 0 ? end->pidfd
 				: sys_pidfd_send_signal(end->pidfd, now ? SIGQUIT : SIGTERM, NULL);
+	end->asked = now_ms();
 	if (result == 0)
 		return true;
 	if (end->pidfd >= 0)
@@ -77,7 +80,7 @@ static bool is_gone(const struct end *end, int64_t until)
 	int result;
 
 	do
-		result = poll(&gone, 1, left > 0 ? (int)left : 0);
+		result = poll(&gone, 1, left > INT_MAX ? INT_MAX : left > 0 ? (int)left : 0);
 	while (result < 0 && errno == EINTR);
 	return result == 1;
 }
@@ -95,12 +98,12 @@ static void complain_of_rest(const struct end *end, int64_t seconds, bool now)
 }
 
 /* Waits until the kernel says that nsbox-init is no more, which it says after the last process of the box. */
-static bool finish(struct end *end, int64_t began, bool now)
+static bool finish(struct end *end, bool now)
 {
 	int64_t patience =
 		now ? QUIT_MS
 		    : (end->box.answered ? (int64_t)end->box.record.timeout_stop_ms : 0) + MARGIN_MS;
-	bool gone = is_gone(end, began + patience);
+	bool gone = is_gone(end, end->asked + patience);
 
 	if (!gone && now) {
 		sys_pidfd_send_signal(end->pidfd, SIGKILL, NULL);
@@ -108,9 +111,9 @@ static bool finish(struct end *end, int64_t began, bool now)
 	}
 	if (gone)
 		printf("%s: %s after %.1f s\n", end->id, now ? "ended" : "stopped",
-			(double)(now_ms() - began) / 1000);
+			(double)(now_ms() - end->asked) / 1000);
 	else
-		complain_of_rest(end, (now_ms() - began) / 1000, now);
+		complain_of_rest(end, (now_ms() - end->asked) / 1000, now);
 	close(end->pidfd);
 	return gone;
 }
@@ -119,7 +122,6 @@ static bool finish(struct end *end, int64_t began, bool now)
 static int stop(char **arguments, size_t n, bool now)
 {
 	struct end *ends = calloc(n, sizeof(*ends));
-	int64_t began = now_ms();
 	int status = STATUS_DONE;
 
 	if (!ends) {
@@ -132,7 +134,7 @@ static int stop(char **arguments, size_t n, bool now)
 			status = STATUS_FAILED;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (ends[i].pidfd >= 0 && !finish(&ends[i], began, now))
+		if (ends[i].pidfd >= 0 && !finish(&ends[i], now))
 			status = STATUS_FAILED;
 	free(ends);
 	return status;

@@ -1,11 +1,12 @@
 /* Fuzzes the matcher, and holds it against one that is written down anew from nsbox.conf(5). The input is, one a line, a
- * user, a service and a group; then Users, Groups and Services of one policy after the other.
+ * user, a group and a service; then Users, Groups and Services of one policy after the other.
  */
 #include "fuzz.h"
 
 #include "policy/index.h"
 #include "policy/match.h"
 
+#include <ctype.h>
 #include <fnmatch.h>
 
 #define MAX_POLICIES 8
@@ -56,13 +57,32 @@ static bool list_should_fit(const char *list, const char *const *names, size_t n
 	return !excluded && (fits || (exclusions && !inclusions && !literally));
 }
 
+/* As libpam does with services' names. */
+static char *in_lower_case(char *text)
+{
+	for (char *at = text; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	return text;
+}
+
+static bool services_should_fit(const char *list, const char *const *name)
+{
+	char *lower = in_lower_case(strdup(list));
+	bool fit = list_should_fit(lower, name, 1, false);
+
+	free(lower);
+	return fit;
+}
+
 static bool should_decide(const struct lists *lists, const char *const names[3], bool is_root)
 {
 	if (!*lists->of[0] && !*lists->of[1] && !*lists->of[2])
 		return false;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		if (*lists->of[i] && !list_should_fit(lists->of[i], &names[i], 1, false))
 			return false;
+	if (*lists->of[2] && !services_should_fit(lists->of[2], &names[2]))
+		return false;
 	return !is_root || (*lists->of[0] && list_should_fit(lists->of[0], &names[0], 1, true));
 }
 
@@ -122,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (int i = 0; i < 3; i++)
 		names[i] = fuzz_line(&data, &size);
+	in_lower_case(names[2]);
 	for (; size > 0 && n_lists < MAX_POLICIES; n_lists++) {
 		used += (size_t)sprintf(text + used, "[policy %zu]\n", n_lists);
 		for (int i = 0; i < 3; i++) {

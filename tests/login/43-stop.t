@@ -52,7 +52,7 @@ nothing_left "nothing is left of a box that was stopped"
 
 box_open alice
 id=$(box_do 'echo $NSBOX')
-box_do '(trap "read -r -t 0.5 <>/dev/ptmx; echo saved >~/saved; exit" TERM; while :; do sleep 0.05; done) & :' >/dev/null
+box_do '(trap "trap \"\" TERM; read -r -t 0.5 <>/dev/ptmx; echo saved >~/saved; exit" TERM; while :; do sleep 0.05; done) & :' >/dev/null
 start=$(milliseconds)
 nsboxctl stop "${id:0:8}" >/dev/null
 is "$(cat "$home/saved")" saved "stop waits for a process that has something to save, and sends it no other signal meanwhile"
@@ -161,6 +161,18 @@ is $? 0 "... and what is advised helps"
 box_gone
 
 # --- Several ---
+
+# One that hangs takes nothing from the patience with those that are asked after it.
+box_open bob
+slow=$(box_do 'echo $NSBOX')
+hangs=$(holders)
+session --user bob -- sh -c 'echo $NSBOX; trap "" TERM HUP; while :; do sleep 0.05; done' >"$T/one" 2>/dev/null &
+wait_for_text "$T/one" .
+kill -STOP "$hangs"
+like "$(nsboxctl stop "$slow" "$(cat "$T/one")" 2>/dev/null)" "^$(cat "$T/one"): stopped after" "a box is waited for from when it was asked"
+kill -KILL "$hangs"
+box_gone
+rm "$T/one"
 
 ids=()
 for user in bob bob bob; do

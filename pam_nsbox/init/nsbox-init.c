@@ -332,6 +332,8 @@ static bool ignores_sigterm(int pid)
 	line_text(&path, "/status");
 	path.text[path.used] = '\0';
 	fd = openat(INIT_FD_PROC, path.text, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
 	while (matched <= at && (size = read(fd, bytes, sizeof(bytes))) > 0)
 		for (ssize_t i = 0; i < size && matched <= at; i++) {
 			digit = bytes[i];
@@ -359,7 +361,9 @@ static void hang_up_shells(const struct box *box)
 	for (uint32_t i = 0; i < box->n_shells; i++) {
 		int pidfd = (int)syscall(SYS_pidfd_open, box->shells[i], 0);
 
-		if (pidfd >= 0 && ignores_sigterm(box->shells[i])) {
+		if (pidfd < 0)
+			continue;
+		if (ignores_sigterm(box->shells[i])) {
 			syscall(SYS_pidfd_send_signal, pidfd, SIGHUP, NULL, 0);
 			syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, NULL, 0);
 		}

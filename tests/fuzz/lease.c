@@ -31,7 +31,16 @@
 /* It is not what is to be covered. */
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
 
-enum kind { KIND_NONE, KIND_OTHER, KIND_SIGNALS, KIND_LISTEN, KIND_CLIENT, KIND_LEASE, KIND_PROCESS };
+enum kind {
+	KIND_NONE,
+	KIND_OTHER,
+	KIND_SIGNALS,
+	KIND_LISTEN,
+	KIND_CLIENT,
+	KIND_LEASE,
+	KIND_PROCESS,
+	KIND_STATUS
+};
 
 /* An open file description. Who else has it keeps it alive, and its epoll entry, when nsbox-init has closed it. */
 struct file {
@@ -44,7 +53,7 @@ struct file {
 	bool has_hung_up;    /* a client who does not hear the answer */
 	uint8_t uid;	     /* of a client */
 	int n_sent;	     /* descriptors in his message */
-	const uint8_t *data; /* his message */
+	const uint8_t *data; /* his message, or what is to be read */
 	size_t size;
 	int process; /* that a pidfd is of */
 };
@@ -272,8 +281,39 @@ static ssize_t fake_sendmsg(int fd, const struct msghdr *message)
 	return file_of(fd)->has_hung_up ? -1 : 1;
 }
 
+/* /proc/PID/status; who ignores SIGTERM there is an input's choice, and may have ended. */
+static int fake_openat(int dir, const char *path)
+{
+	static const char texts[][40] = {"Name:\tx\nSigIgn:\t0000000000004000\n",
+		"Name:\tx\nSigIgn:\t0000000000384000\n", "\nSigIgn:\t000000000000bfff\n", "\nSigIgn:\t0000"};
+	int file;
+
+	file_of(dir);
+	FUZZ_ASSERT(path[0] >= '0' + FIRST_PID && path[0] < '0' + FIRST_PID + MAX_PROCESSES &&
+		    strcmp(path + 1, "/status") == 0);
+	errno = ENOENT;
+	if (!is_alive[path[0] - '0' - FIRST_PID])
+		return -1;
+	file = new_file(KIND_STATUS);
+	files[file].data = (const uint8_t *)texts[choice & 3];
+	files[file].size = strlen(texts[choice & 3]);
+	return install(file);
+}
+
+static ssize_t read_status(struct file *file, void *data, size_t size)
+{
+	if (size > file->size)
+		size = file->size;
+	memcpy(data, file->data, size);
+	file->data += size;
+	file->size -= size;
+	return (ssize_t)size;
+}
+
 static ssize_t fake_read(int fd, void *data, size_t size)
 {
+	if (file_of(fd)->kind == KIND_STATUS)
+		return read_status(file_of(fd), data, size);
 	FUZZ_ASSERT(file_of(fd)->kind == KIND_SIGNALS && size == sizeof(*queue));
 	if (n_queued == 0)
 		return -1;
@@ -343,6 +383,10 @@ static long fake_syscall(long number, ...)
 		return list_processes(buffer);
 	}
 	va_end(arguments);
+	if (number == SYS_pidfd_send_signal) {
+		FUZZ_ASSERT(file_of(pid + FIRST_PID)->kind == KIND_PROCESS);
+		return 0;
+	}
 	FUZZ_ASSERT(number == SYS_pidfd_open && pid >= 0 && pid < MAX_PROCESSES);
 	file = new_file(KIND_PROCESS);
 	files[file].process = pid;
@@ -391,6 +435,7 @@ static _Noreturn void leave(int status)
 #define recvmsg(fd, message, flags)	fake_recvmsg(fd, message)
 #define sendmsg(fd, message, flags)	fake_sendmsg(fd, message)
 #define read				fake_read
+#define openat(dir, path, flags)	fake_openat(dir, path)
 #define send(fd, data, size, flags)	fake_send(data, size)
 #define socket(domain, type, protocol)	(-1)
 #define kill				fake_kill

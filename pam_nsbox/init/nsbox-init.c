@@ -372,9 +372,9 @@ static void hang_up_shells(const struct box *box)
 }
 
 /* Asks every process to end: first with SIGTERM, which interactive shells ignore, then these with SIGHUP, on which they save
- * their history, and at last everybody with that. Who ignores SIGTERM only since it came is busy with it. sshd ends on the first, which closes its shell's terminal, so that the kernel sends the shell a SIGHUP
- * already. A shell that gets several signals while it acts on one may lose its history (measured: bash, 2 of 80 times
- * with all of them sent at once).
+ * their history, and at last everybody with that. Who ignores SIGTERM only since it came is busy with it. sshd ends on the first,
+ * which closes its shell's terminal, so that the kernel sends the shell a SIGHUP already. A shell that gets several signals while
+ * it acts on one may lose its history (measured: bash, 2 of 80 times with all of them sent at once).
  */
 static void begin_stopping(struct box *box)
 {

@@ -74,7 +74,8 @@ int live_find(int dir, int64_t scope_key);
 int64_t live_box_of(int dir, pid_t pid);
 
 /* Calls visit for every such process in the caller's PID namespace, in the order of their numbers, until it returns non-zero;
- * returns what it returned. box_key is -EOWNERDEAD for one that has ended. -ESRCH: there is no procfs of this PID namespace at /proc. -EPERM: as above. Allocates.
+ * returns what it returned. box_key is -EOWNERDEAD for one that has ended. -ESRCH: there is no procfs of this PID namespace at
+ * /proc. -EPERM: as above. Allocates.
  */
 int live_each(int dir, int (*visit)(pid_t pid, int64_t box_key, void *data), void *data);
 

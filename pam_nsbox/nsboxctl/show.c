@@ -110,10 +110,12 @@ static void show_process(const struct process *process, void *data)
 	if (file) {
 		size_t size = fread(command, 1, sizeof(command) - 1, file);
 
-		for (size_t i = 0, length; i<size; i += length> 0 ? length : 1) {
-			length = box_character(command + i);
+		for (size_t i = 0; i < size;) {
+			size_t length = box_character(command + i);
+
 			if (length == 0)
 				command[i] = command[i] == '\0' ? ' ' : '?';
+			i += length > 0 ? length : 1;
 		}
 		if (size > 0 && command[size - 1] == ' ')
 			command[size - 1] = '\0';

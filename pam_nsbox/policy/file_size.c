@@ -1,7 +1,6 @@
 #include "file_size.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 /* sigprocmask(2) is the calling thread's on Linux; pthread_sigmask(3) is the same call, in a library of its own before glibc 2.32.

@@ -50,49 +50,40 @@ is $written "$rounds" "bash writes its history before stop returns, $rounds of $
 like "$(cat "$T/out")" "^$id: stopped after [0-9.]+ s$" "stop says what it did"
 nothing_left "nothing is left of a box that was stopped"
 
-box_open alice
-id=$(box_do 'echo $NSBOX')
-box_do '(trap "trap \"\" TERM; read -r -t 0.5 <>/dev/ptmx; echo saved >~/saved; exit" TERM; while :; do sleep 0.05; done) & :' >/dev/null
-start=$(milliseconds)
-nsboxctl stop "${id:0:8}" >/dev/null
-is "$(cat "$home/saved")" saved "stop waits for a process that has something to save, and sends it no other signal meanwhile"
-at_least $(($(milliseconds) - start)) 450 "... for as long as it takes"
-at_most $(($(milliseconds) - start)) 3000 "... and not for the whole of TimeoutStopSec"
-box_gone
-rm -f "$home/saved"
+# stop_one USER CODE: stops a box in which a process has run that and goes on; leaves $status, $took (milliseconds) and $listed,
+# what was live right afterwards
+stop_one() {
+    box_open "$1"
+    id=$(box_do 'echo $NSBOX')
+    box_do "($2; while :; do sleep 0.05; done) & :" >/dev/null
+    local start
+    start=$(milliseconds)
+    nsboxctl stop "${id:0:8}" >"$T/out"
+    status=$? took=$(($(milliseconds) - start)) listed=$(nsboxctl list)
+    box_gone
+}
 
-box_open alice
-id=$(box_do 'echo $NSBOX')
-box_do '(trap "" TERM; trap "echo hung up >~/saved; exit" HUP; while :; do sleep 0.05; done) & :' >/dev/null
-start=$(milliseconds)
-nsboxctl stop "$id" >/dev/null
-is "$(cat "$home/saved")" "hung up" "one that ignores SIGTERM, as interactive shells do, is hung up"
-at_most $(($(milliseconds) - start)) 1500 "... soon"
-box_gone
-rm -f "$home/saved"
+# saved USER: what its process has saved
+saved() {
+    cat "$(home_of "$1")/saved"
+    rm -f "$(home_of "$1")/saved"
+}
 
-box_open bob
-id=$(box_do 'echo $NSBOX')
-box_do '(trap : TERM; trap "echo hung up >~/saved; exit" HUP; while :; do sleep 0.05; done) & :' >/dev/null
-start=$(milliseconds)
-nsboxctl stop "$id" >/dev/null
-is "$(cat "$(home_of bob)/saved")" "hung up" "one that catches it and goes on is, too"
-at_least $(($(milliseconds) - start)) 950 "... when half of TimeoutStopSec is over"
-box_gone
-rm -f "$(home_of bob)/saved"
-
-box_open bob
-id=$(box_do 'echo $NSBOX')
-box_do '(trap "" TERM HUP; while :; do sleep 0.05; done) & :' >/dev/null
-start=$(milliseconds)
-nsboxctl stop "$id" >/dev/null
-status=$?
-took=$(($(milliseconds) - start))
+stop_one alice 'trap "trap \"\" TERM; read -r -t 0.5 <>/dev/ptmx; echo saved >~/saved; exit" TERM'
+is "$(saved alice)" saved "stop waits for a process that has something to save, and sends it no other signal meanwhile"
+at_least $took 450 "... for as long as it takes"
+at_most $took 3000 "... and not for the whole of TimeoutStopSec"
+stop_one alice 'trap "" TERM; trap "echo hung up >~/saved; exit" HUP'
+is "$(saved alice)" "hung up" "one that ignores SIGTERM, as interactive shells do, is hung up"
+at_most $took 1500 "... soon"
+stop_one bob 'trap : TERM; trap "echo hung up >~/saved; exit" HUP'
+is "$(saved bob)" "hung up" "one that catches it and goes on is, too"
+at_least $took 950 "... when half of TimeoutStopSec is over"
+stop_one bob 'trap "" TERM HUP'
 is $status 0 "a process that does not listen is ended by force"
 at_least $took 1900 "... after TimeoutStopSec"
 at_most $took 4000 "... and no later"
-is "$(nsboxctl list)" "" "stop returns when the box is gone"
-box_gone
+is "$listed" "" "stop returns when the box is gone"
 
 # --- At once ---
 
